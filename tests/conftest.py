@@ -1,0 +1,41 @@
+"""Every test has a data root and a cache of its own; real data is used only where it lies."""
+
+import os
+from pathlib import Path
+
+# Before NumPy or TensorFlow load: tests that start processes of their own must not fight over the cores.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def data_root(tmp_path, monkeypatch):
+    """An empty data root, in force for every test."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.setenv("AUDIOLIB_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache_root(tmp_path, monkeypatch):
+    """An empty cache, in force for every test."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    monkeypatch.setenv("AUDIOLIB_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder with real corpora, named by AUDIOLIB_REAL_DATA; tests that need it are skipped without it."""
+    folder = os.environ.get("AUDIOLIB_REAL_DATA")
+    if not folder:
+        pytest.skip("no real data: set AUDIOLIB_REAL_DATA to a data root")
+    return Path(folder)
