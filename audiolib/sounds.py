@@ -1,0 +1,466 @@
+"""Small signals: tones to teach with, and the instruments that ``compose`` plays.
+
+Goal: every sound of the book that is not a recording can be made, drawn and played in one line. A signal ``y`` is a
+mono float32 array with no sample beyond ±1; the sample rate ``sr`` is in Hz, frequencies are in Hz, lengths in seconds,
+``amplitude`` is the largest possible sample. Everything random takes a ``seed``: the same arguments, the same samples.
+
+====================================  ==================================================================================
+``tone``, ``harmonics``, ``chord``    steady sinusoids, alone, in a harmonic series, together
+``chirp``, ``noise``                  all frequencies one after the other, all at once
+``piano_note``, ``pluck``, ``fm``     three instruments: decaying partials, a delay loop, frequency modulation
+``kick``, ``snare``, ``hat``          drums: a falling sine, noise with a body, noise without
+``midi_to_hz``, ``fade``, ``mix``     pitch to frequency, soft edges, many signals in one
+``player``                            a signal on the page, to listen to
+====================================  ==================================================================================
+
+Chapters: 02_sound, 03_stft, 04_mel
+"""
+
+import base64
+import html
+import io
+import math
+
+import numpy as np
+import scipy.signal
+import soundfile
+
+from audiolib import AudiolibError
+
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+NOISES = {"white": 0, "pink": 1, "brown": 2}  # power falls as 1 / frequency ** this
+
+
+def midi_to_hz(midi):
+    """Frequency of a MIDI note number, equal temperament with A4 = 69 = 440 Hz.
+
+    Parameters
+    ----------
+    midi : array_like
+        Note number; 60 is middle C, one more is a semitone up, fractions are allowed.
+
+    Returns
+    -------
+    float64, same shape
+        Frequency in Hz.
+    """
+    return 440.0 * 2.0 ** ((np.asarray(midi, dtype=float) - 69.0) / 12.0)
+
+
+def tone(frequency, seconds=1.0, *, sr=22050, amplitude=0.5, phase=0.0):
+    """One sinusoid, ``amplitude * sin(2 pi frequency t + phase)``.
+
+    Parameters
+    ----------
+    frequency : float, 0 <= frequency <= sr / 2
+        In Hz.
+    phase : float
+        In radians; ``pi / 2`` makes a cosine.
+
+    Returns
+    -------
+    float32 [sample]
+
+    Raises
+    ------
+    AudiolibError
+        If the frequency is above half the sample rate (it would fold back to another frequency), or a length, rate or
+        amplitude is no usable number.
+    """
+    time = _times(seconds, sr)
+    _check_frequency("frequency", frequency, sr)
+    _check_amplitude(amplitude)
+    return (amplitude * np.sin(2 * np.pi * frequency * time + phase)).astype(np.float32)
+
+
+def harmonics(frequency, seconds=1.0, *, sr=22050, amplitudes=(1, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6), amplitude=0.5):
+    """A steady harmonic series: sinusoids at 1, 2, 3, ... times the frequency.
+
+    Parameters
+    ----------
+    frequency : float
+        Fundamental in Hz.
+    amplitudes : sequence of float
+        Relative amplitude of the partials, fundamental first; scaled together so that the sum cannot exceed
+        ``amplitude``. Partials above half the sample rate are left out.
+
+    Returns
+    -------
+    float32 [sample]
+    """
+    _check_frequency("frequency", frequency, sr)
+    strengths = np.asarray(amplitudes, dtype=float)
+    series = frequency * np.arange(1, len(strengths) + 1)
+    return partials(series, seconds, sr=sr, amplitudes=strengths, amplitude=amplitude)
+
+
+def chord(frequencies, seconds=1.0, *, sr=22050, amplitude=0.5):
+    """Several sinusoids of the same strength at once.
+
+    Parameters
+    ----------
+    frequencies : sequence of float
+        In Hz.
+    amplitude : float
+        Bound on the sum; each tone has ``amplitude / len(frequencies)``.
+
+    Returns
+    -------
+    float32 [sample]
+    """
+    for frequency in frequencies:
+        _check_frequency("frequencies", frequency, sr)
+    return partials(frequencies, seconds, sr=sr, amplitude=amplitude)
+
+
+def chirp(f0, f1, seconds=1.0, *, sr=22050, amplitude=0.5, kind="linear"):
+    """A sinusoid whose frequency glides from ``f0`` to ``f1``.
+
+    Parameters
+    ----------
+    f0, f1 : float
+        Frequency in Hz at the start and at the end.
+    kind : "linear" or "logarithmic"
+        The same number of Hz, or the same musical interval, in each second.
+
+    Returns
+    -------
+    float32 [sample]
+    """
+    if kind not in ("linear", "logarithmic"):
+        raise AudiolibError(f'kind={kind!r} is no way to glide; choose "linear" or "logarithmic"')
+    time = _times(seconds, sr)
+    _check_frequency("f0", f0, sr)
+    _check_frequency("f1", f1, sr)
+    _check_amplitude(amplitude)
+    if kind == "logarithmic" and not (f0 > 0 and f1 > 0):
+        raise AudiolibError(f"f0={f0!r}, f1={f1!r}: a logarithmic glide cannot start or end at 0 Hz; take 20 Hz")
+    # scipy starts at a cosine's crest, which clicks; a quarter period later it starts at zero.
+    return (amplitude * scipy.signal.chirp(time, f0, seconds, f1, method=kind, phi=-90)).astype(np.float32)
+
+
+def noise(seconds=1.0, *, seed=0, color="white", sr=22050, amplitude=0.5):
+    """Gaussian noise, scaled so that its largest sample is ``amplitude``.
+
+    Parameters
+    ----------
+    color : "white", "pink" or "brown"
+        Power spectrum flat, falling with frequency, or with its square (3 or 6 dB per octave; flat below 20 Hz).
+
+    Returns
+    -------
+    float32 [sample]
+    """
+    if color not in NOISES:
+        raise AudiolibError(f"color={color!r} is no noise known here; choose one of {', '.join(NOISES)}")
+    n = _samples(seconds, sr)
+    _check_amplitude(amplitude)
+    y = np.random.default_rng(seed).standard_normal(n)
+    if NOISES[color]:
+        frequencies = np.maximum(np.fft.rfftfreq(n, 1 / sr), 20.0)
+        y = np.fft.irfft(np.fft.rfft(y) * frequencies ** (-NOISES[color] / 2), n)
+    return _scaled(y, amplitude)
+
+
+# --- instruments ------------------------------------------------------------------------------------------------------
+
+
+def partials(frequencies, seconds=1.0, *, sr=22050, amplitudes=None, decays=math.inf, amplitude=0.5):
+    """A sum of sinusoids, each dying away at its own pace.
+
+    Parameters
+    ----------
+    frequencies : sequence of float
+        In Hz; those above half the sample rate are left out.
+    amplitudes : sequence of float, optional
+        Relative strength at the start; scaled together so that the sum cannot exceed ``amplitude``. Default: all equal.
+    decays : float or sequence of float
+        Seconds in which a sinusoid falls by 60 dB; ``inf`` is steady.
+
+    Returns
+    -------
+    float32 [sample]
+    """
+    n = _samples(seconds, sr)
+    _check_amplitude(amplitude)
+    frequencies = np.atleast_1d(np.asarray(frequencies, dtype=float))
+    strengths = np.ones(len(frequencies)) if amplitudes is None else np.asarray(amplitudes, dtype=float)
+    decays = np.broadcast_to(np.asarray(decays, dtype=float), frequencies.shape)
+    total = np.abs(strengths).sum()
+    if strengths.shape != frequencies.shape or not total > 0:
+        raise AudiolibError(
+            f"amplitudes={amplitudes!r}: needs one number for each of the {len(frequencies)} partials, not all zero"
+        )
+    if not (decays > 0).all():
+        raise AudiolibError(f"decays={decays!r}: needs seconds above 0; math.inf is steady")
+    audible = frequencies < sr / 2
+    # One decaying sinusoid is the imaginary part of a power of one complex number. Sample 256 * row + column is that
+    # number to the power 256 * row, times the same to the power column: all partials together are a matrix product.
+    speed = (-math.log(1000) / decays[audible] + 2j * np.pi * frequencies[audible]) / sr
+    columns = np.exp(np.outer(speed, np.arange(256)))
+    rows = np.exp(np.outer(speed, 256 * np.arange(-(-n // 256)))) * (amplitude / total * strengths[audible])[:, None]
+    left = np.concatenate([rows.real, rows.imag]).astype(np.float32)
+    right = np.concatenate([columns.imag, columns.real]).astype(np.float32)
+    return (left.T @ right).ravel()[:n]
+
+
+def piano_note(midi, seconds=2.0, *, sr=22050, amplitude=0.5, inharmonicity=4e-4):
+    """A note like a piano's: partials a little sharp of the harmonic series, the high ones sooner gone.
+
+    Parameters
+    ----------
+    midi : float
+        Note number; 60 is middle C.
+    inharmonicity : float, >= 0
+        B in ``f_k = k f_1 sqrt(1 + B k²)``, the stiff string's formula; 0 makes the partials harmonic.
+
+    Returns
+    -------
+    float32 [sample]
+    """
+    frequency = float(midi_to_hz(midi))
+    _check_frequency("midi", frequency, sr)
+    if not inharmonicity >= 0:
+        raise AudiolibError(f"inharmonicity={inharmonicity!r} is negative; a real string has about 0.0004, an ideal one 0")
+    k = np.arange(1, 25)
+    y = partials(
+        k * frequency * np.sqrt((1 + inharmonicity * k**2) / (1 + inharmonicity)),
+        seconds,
+        sr=sr,
+        amplitudes=(np.abs(np.sin(np.pi * k / 8)) + 0.02) / k,  # a hammer at 1/8 of the string spares each 8th partial
+        decays=12.0 * (110.0 / max(frequency, 55.0)) ** 0.6 / (1 + 0.25 * (k - 1)),
+        amplitude=amplitude,
+    )
+    return fade(y, sr=sr, attack=0.003, release=0.05)
+
+
+def pluck(frequency, seconds=1.0, *, seed=0, sr=22050, amplitude=0.5, decay=4.0, brightness=0.7):
+    """A plucked string after Karplus and Strong: noise runs round a loop that averages neighbours.
+
+    Parameters
+    ----------
+    frequency : float, 20 <= frequency <= sr / 8
+        In Hz.
+    decay : float
+        Seconds in which the loop loses 60 dB; its averaging takes the high partials away sooner.
+    brightness : float, 0 < brightness <= 1
+        How hard the string is plucked: 1 starts from white noise, less from softer noise.
+
+    Returns
+    -------
+    float32 [sample]
+        Scaled so that the largest sample is ``amplitude``.
+    """
+    n = _samples(seconds, sr)
+    _check_amplitude(amplitude)
+    if not 20 <= frequency <= sr / 8:
+        raise AudiolibError(f"frequency={frequency!r}: a string sounds from 20 Hz to sr / 8 = {sr / 8:g} Hz")
+    if not 0 < brightness <= 1:
+        raise AudiolibError(f"brightness={brightness!r} is not above 0 and at most 1")
+    _check_positive("decay", decay)
+    period = int(sr / frequency)
+    loss = 0.5 * 0.001 ** (1 / (frequency * decay))
+    step = frequency * (period + 0.5) / sr  # the averaging adds half a sample to the loop
+    loop = np.zeros(period + 1 + int(n * step) + 2 * period)
+    start = np.random.default_rng(seed).uniform(-1, 1, period)
+    loop[1 : period + 1] = scipy.signal.lfilter([brightness], [1, brightness - 1], start - start.mean())
+    for now in range(period + 1, len(loop) - period, period):  # y[n] = loss * (y[n - period] + y[n - period - 1])
+        np.add(loop[now - period : now], loop[now - period - 1 : now - 1], out=loop[now : now + period])
+        loop[now : now + period] *= loss
+    # The loop is a whole number of samples long; reading it a little faster or slower puts the string in tune.
+    y = np.interp(step * np.arange(n), np.arange(len(loop) - 1), loop[1:])
+    return _scaled(fade(y, sr=sr, attack=0.001, release=0.02), amplitude)
+
+
+def fm(frequency, seconds=1.0, *, sr=22050, amplitude=0.5, ratio=1.0, index=3.0, decay=1.0):
+    """Frequency modulation: one sinusoid wobbles the phase of another, and partials appear.
+
+    Parameters
+    ----------
+    frequency : float
+        Carrier in Hz.
+    ratio : float
+        Modulator's frequency over the carrier's; whole numbers sound harmonic, others like bells.
+    index : float, >= 0
+        Radians of wobble at the start: 0 is a sine, 1 warm, 5 and more brassy.
+    decay : float
+        Seconds in which loudness falls by 60 dB (``inf`` is steady); the wobble falls twice as slowly in dB.
+
+    Returns
+    -------
+    float32 [sample]
+    """
+    _check_frequency("frequency", frequency, sr)
+    _check_positive("decay", decay)
+    time = _times(seconds, sr)
+    _check_amplitude(amplitude)
+    envelope = np.exp(-0.5 * math.log(1000) / decay * time)
+    wobble = index * envelope * np.sin(2 * np.pi * ratio * frequency * time)
+    y = amplitude * envelope**2 * np.sin(2 * np.pi * frequency * time + wobble)
+    return fade(y, sr=sr, attack=0.004, release=0.02)
+
+
+def kick(seconds=0.35, *, sr=22050, amplitude=0.8, frequency=50.0):
+    """A bass drum: a sine that falls from four times ``frequency`` to ``frequency`` and dies away. float32 [sample]."""
+    time = _times(seconds, sr)
+    _check_amplitude(amplitude)
+    phase = frequency * (time + 3 * 0.03 * (1 - np.exp(-time / 0.03)))  # the integral of f (1 + 3 exp(-t / 30 ms))
+    return fade(amplitude * np.sin(2 * np.pi * phase) * np.exp(-7 * time / seconds), sr=sr, attack=0.001, release=0.01)
+
+
+def snare(seconds=0.25, *, seed=0, sr=22050, amplitude=0.7, frequency=185.0):
+    """A snare drum: noise over a short tone of the skin at ``frequency``. float32 [sample]."""
+    rattle = noise(seconds, seed=seed, sr=sr) * np.exp(-6 * _times(seconds, sr) / seconds)
+    skin = partials([frequency, 1.6 * frequency], seconds, sr=sr, decays=[0.15, 0.1])
+    return fade(_scaled(rattle + 0.6 * skin, amplitude), sr=sr, attack=0.001, release=0.01)
+
+
+def hat(seconds=0.06, *, seed=0, sr=22050, amplitude=0.4):
+    """A hi-hat: noise without its low frequencies; 0.05 s is closed, 0.3 s open, 1.5 s a crash. float32 [sample]."""
+    sizzle = np.diff(noise(seconds, seed=seed, sr=sr), n=2, prepend=[0, 0])  # two differences: lows fall by 12 dB an octave
+    y = _scaled(sizzle * np.exp(-6 * _times(seconds, sr) / seconds), amplitude)
+    return fade(y, sr=sr, attack=0.0, release=0.005)
+
+
+# --- edges, sums, listening -------------------------------------------------------------------------------------------
+
+
+def fade(y, *, sr=22050, attack=0.01, release=0.01):
+    """The signal with soft edges, so that it does not click.
+
+    Parameters
+    ----------
+    y : array [sample]
+    attack, release : float, >= 0
+        Seconds of raised cosine at the start and at the end; each at most half of the signal.
+
+    Returns
+    -------
+    float32 [sample]
+        A copy.
+    """
+    y = np.array(y, dtype=np.float32)
+    for length, edge in ((attack, y), (release, y[::-1])):
+        if not length >= 0:
+            raise AudiolibError(f"a fade of {length!r} s: needs a number of seconds that is not negative")
+        m = min(round(length * sr), len(y) // 2)
+        edge[:m] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(m) / max(m, 1))
+    return y
+
+
+def mix(*signals):
+    """The sum of signals that start together; scaled down, as a whole, only if it would exceed ±1.
+
+    Parameters
+    ----------
+    *signals : array [sample]
+        Lengths may differ; the sum is as long as the longest.
+
+    Returns
+    -------
+    float32 [sample]
+    """
+    if not signals:
+        raise AudiolibError("nothing to mix; give at least one signal")
+    total = np.zeros(max(len(y) for y in signals))
+    for y in signals:
+        total[: len(y)] += y
+    return (total / max(1.0, np.abs(total).max(initial=0.0))).astype(np.float32)
+
+
+def player(y, sr, *, title, seconds=5.0, level="keep"):
+    """A signal to listen to on the page: the first ``seconds`` of it, as MP3 inside the HTML.
+
+    Parameters
+    ----------
+    y : array [sample]
+        Mono. Soft edges of 10 ms are added to what is cut out of it.
+    sr : int
+        Rates that MP3 does not know are converted to the next one that it does.
+    title : str
+        What is heard; stands above the player, and is read out by screen readers.
+    seconds : float
+        Longest clip; 5 s keep a page small.
+    level : "keep" or "peak"
+        "keep" leaves the level as it is and scales down only a signal beyond ±1; "peak" scales the largest sample to
+        0.9, for signals too quiet to hear.
+
+    Returns
+    -------
+    IPython.display.HTML
+        ``<figure class="audio-player">`` with a caption and an ``<audio>`` element.
+
+    Raises
+    ------
+    AudiolibError
+        If the signal is empty, not mono, or holds NaN or infinity.
+    """
+    from IPython.display import HTML  # the only need for IPython, and only where there is a page
+
+    if level not in ("keep", "peak"):
+        raise AudiolibError(f'level={level!r} is no way to set the level; choose "keep" or "peak"')
+    y = np.asarray(y, dtype=np.float32)
+    if y.ndim != 1 or len(y) == 0:
+        guess = "; did you mean y.mean(axis=0)?" if y.ndim == 2 else ""
+        raise AudiolibError(f"y has the shape {y.shape}, but a player needs one channel with samples in it{guess}")
+    y = y[: _samples(seconds, sr)]
+    if not np.isfinite(y).all():
+        bad = np.count_nonzero(~np.isfinite(y))
+        raise AudiolibError(f"y: {bad} of {len(y)} samples are NaN or infinite; look at what made them, or np.nan_to_num(y)")
+    rate = next((rate for rate in MP3_RATES if rate >= sr), MP3_RATES[-1])
+    if rate != sr:
+        divisor = math.gcd(rate, int(sr))
+        y = scipy.signal.resample_poly(y, rate // divisor, int(sr) // divisor)
+    peak = float(np.abs(y).max())
+    if level == "peak" and peak > 0:
+        y = y * (0.9 / peak)
+    elif peak > 1:
+        y = y / peak
+    clip = io.BytesIO()
+    soundfile.write(clip, fade(y, sr=rate), rate, format="MP3", bitrate_mode="VARIABLE", compression_level=0.4)
+    data = base64.b64encode(clip.getvalue()).decode("ascii")
+    name = html.escape(title)
+    return HTML(
+        f'<figure class="audio-player"><figcaption>{name}</figcaption><audio controls preload="metadata" '
+        f'aria-label="{name}" src="data:audio/mpeg;base64,{data}"></audio></figure>'
+    )
+
+
+# --- checks shared by the functions above -----------------------------------------------------------------------------
+
+
+def _samples(seconds, sr):
+    if not (np.isfinite(sr) and sr > 0):
+        raise AudiolibError(f"sr={sr!r}: a sample rate is a positive number of Hz, such as 22050")
+    if not (np.isfinite(seconds) and seconds > 0 and round(seconds * sr) >= 1):
+        raise AudiolibError(f"seconds={seconds!r}: needs a length above one sample of {1 / sr:g} s")
+    if seconds > 3600:
+        raise AudiolibError(f"seconds={seconds!r} is more than an hour; did you give milliseconds or samples?")
+    return round(seconds * sr)
+
+
+def _times(seconds, sr):
+    return np.arange(_samples(seconds, sr)) / sr
+
+
+def _check_frequency(name, frequency, sr):
+    if not 0 <= frequency <= sr / 2:
+        raise AudiolibError(
+            f"{name}={frequency!r}: needs a frequency from 0 Hz to sr / 2 = {sr / 2:g} Hz; above that a tone folds back "
+            f"to a lower one"
+        )
+
+
+def _check_amplitude(amplitude):
+    if not 0 <= amplitude <= 1:
+        guess = "; is it in dB? 10 ** (dB / 20) is the amplitude" if amplitude < 0 else ""
+        raise AudiolibError(f"amplitude={amplitude!r} is not from 0 to 1{guess}")
+
+
+def _check_positive(name, value):
+    if not value > 0:
+        raise AudiolibError(f"{name}={value!r} is not above 0")
+
+
+def _scaled(y, amplitude):
+    return (y * (amplitude / max(np.abs(y).max(initial=0.0), 1e-12))).astype(np.float32)
