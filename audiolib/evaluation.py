@@ -1,0 +1,215 @@
+"""What the predictions of a test part say, and how far they can be trusted.
+
+Probabilities are ``[segment, class]``, classes are integers. A network judges segments; a track's verdict is the mean
+of its segments' probabilities (``vote``). Segments of one track are not independent of one another, tracks are taken to
+be, so every interval counts *tracks*: for the accuracy by segment that is the width it would have if all segments of a
+track were right or wrong together, which is on the safe side. Intervals are at 95 %.
+
+An interval over seeds (``over_seeds``) answers another question: how much a training repeated from another start, and
+under a random protocol on another division, would differ. Both belong beside a figure.
+
+Chapters: 10_experiments, 11_leak, 12_verdict
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from audiolib import AudiolibError
+
+LEVEL = 0.95
+
+
+def vote(probabilities, clip):
+    """Mean probabilities of each clip's segments.
+
+    Parameters
+    ----------
+    probabilities : array [segment, class], each row adds up to 1
+    clip : array of int [segment]
+        The clip that each segment is cut from.
+
+    Returns
+    -------
+    probabilities : ndarray [clip, class]
+    clips : ndarray of int [clip]
+        The clips that have a segment here, ascending.
+    """
+    probabilities = _probabilities(probabilities)
+    clip = np.asarray(clip)
+    if clip.shape != probabilities.shape[:1]:
+        raise AudiolibError(f"{len(clip)} clip numbers for {len(probabilities)} segments; give one a segment")
+    clips, member = np.unique(clip, return_inverse=True)
+    total = np.zeros((len(clips), probabilities.shape[1]))
+    np.add.at(total, member, probabilities)
+    return total / np.bincount(member)[:, None], clips
+
+
+def accuracy(probabilities, y, *, clip=None):
+    """Share of right answers with its Wilson interval over independent units.
+
+    Parameters
+    ----------
+    probabilities : array [item, class]
+        Of segments, or of clips out of ``vote``.
+    y : array of int [item]
+        The true classes.
+    clip : array of int [item], optional
+        The clip of each segment; the interval then counts clips. Without it every item is a unit of its own.
+
+    Returns
+    -------
+    dict
+        ``value``, ``low``, ``high`` (0 to 1) and ``n``, the number of units that the interval counts.
+    """
+    right = correct(probabilities, y)
+    units = len(right) if clip is None else len(np.unique(clip))
+    value = float(np.mean(right))
+    low, high = wilson(value, units)
+    return {"value": value, "low": low, "high": high, "n": units}
+
+
+def correct(probabilities, y):
+    """Which items are judged right: bool [item]."""
+    probabilities, y = _probabilities(probabilities), np.asarray(y)
+    if y.shape != probabilities.shape[:1]:
+        raise AudiolibError(f"{len(y)} true classes for {len(probabilities)} predictions; give one each")
+    return probabilities.argmax(axis=1) == y
+
+
+def wilson(share, n, *, level=LEVEL):
+    """Wilson's score interval of a share measured on n independent units.
+
+    Parameters
+    ----------
+    share : float, 0 to 1
+    n : int >= 1
+        Independent units. ``share * n`` need not be whole: by segment, n counts tracks.
+
+    Returns
+    -------
+    low, high : float
+
+    Notes
+    -----
+    Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference. It keeps its level near
+    0 and 1 and for small n, where the familiar ``share ± 1.96 s`` does not.
+    """
+    if n < 1 or not 0 <= share <= 1:
+        raise AudiolibError(f"share {share:g} of n = {n}: a share is between 0 and 1, of at least one unit")
+    from scipy.stats import norm
+
+    z = norm.ppf((1 + level) / 2)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def over_seeds(values, *, level=LEVEL):
+    """Mean of repeated runs with Student's t interval.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One figure a seed.
+
+    Returns
+    -------
+    dict
+        ``value`` (mean), ``low``, ``high`` (None if there is one run: it says nothing about others), ``n`` (runs) and
+        ``sd`` (standard deviation of the runs, None for one).
+    """
+    values = np.asarray(values, float)
+    if values.ndim != 1 or not len(values):
+        raise AudiolibError("over_seeds needs at least one value, one a run")
+    mean = float(values.mean())
+    if len(values) == 1:
+        return {"value": mean, "low": None, "high": None, "n": 1, "sd": None}
+    from scipy.stats import t
+
+    sd = float(values.std(ddof=1))
+    half = float(t.ppf((1 + level) / 2, len(values) - 1)) * sd / math.sqrt(len(values))
+    return {"value": mean, "low": mean - half, "high": mean + half, "n": len(values), "sd": sd}
+
+
+def confusion(predicted, y, classes):
+    """Count of each pair of true class (row) and predicted class (column): int [class, class]."""
+    table = np.zeros((classes, classes), int)
+    np.add.at(table, (np.asarray(y), np.asarray(predicted)), 1)
+    return table
+
+
+def calibration(probabilities, y, *, bins=10):
+    """How often the network is right when it says that it is p sure.
+
+    Parameters
+    ----------
+    probabilities : array [item, class]
+    y : array of int [item]
+    bins : int >= 1
+        Equal steps of confidence (the highest probability of an item) between 0 and 1.
+
+    Returns
+    -------
+    dict
+        ``ece`` (expected calibration error: mean gap between confidence and accuracy, weighted by the items of a bin),
+        ``confidence``, ``accuracy`` and ``count``, arrays [bin] with NaN where a bin is empty.
+
+    Notes
+    -----
+    Guo, Pleiss, Sun, Weinberger (2017), On calibration of modern neural networks.
+    """
+    right = correct(probabilities, y)
+    confidence = np.asarray(probabilities, float).max(axis=1)
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # a bin holds its upper edge
+    count = np.bincount(bin_of, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        mean_confidence = np.bincount(bin_of, confidence, bins) / count
+        mean_accuracy = np.bincount(bin_of, right, bins) / count
+    gap = np.abs(mean_confidence - mean_accuracy)[count > 0]
+    ece = float(np.sum(gap * count[count > 0]) / count.sum())
+    return {"ece": ece, "confidence": mean_confidence, "accuracy": mean_accuracy, "count": count}
+
+
+def paired_test(first, second):
+    """Whether two runs on the same test part differ by more than chance: the exact McNemar (sign) test.
+
+    Tracks that both runs judge alike say nothing about which is better. Of those that one alone judges right, each run
+    should win half if there were no difference; the p-value is the exact binomial probability of a division at least
+    as uneven.
+
+    Parameters
+    ----------
+    first, second : array of bool [track] or [seed, track]
+        Which tracks are judged right, in the same order. With several seeds a track counts for the run that is right
+        in more of them, once, because the same track tested again is no new evidence.
+
+    Returns
+    -------
+    dict
+        ``difference`` (accuracy of second minus first), ``first_only`` and ``second_only`` (tracks on which that run
+        is the better), ``p`` (two-sided) and ``n`` (tracks).
+    """
+    first, second = (np.atleast_2d(np.asarray(run)) for run in (first, second))
+    if first.shape != second.shape:
+        raise AudiolibError(f"runs of shapes {first.shape} and {second.shape} are not on the same test part")
+    if first.dtype != bool or second.dtype != bool:
+        raise AudiolibError("paired_test takes which tracks are right (bool), not the predicted classes")
+    from scipy.stats import binomtest
+
+    lead = second.sum(axis=0) - first.sum(axis=0)
+    losses, wins = int((lead < 0).sum()), int((lead > 0).sum())
+    p = float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+    difference = float(second.mean() - first.mean())
+    return {"difference": difference, "first_only": losses, "second_only": wins, "p": p, "n": first.shape[1]}
+
+
+def _probabilities(values):
+    values = np.asarray(values, float)
+    if values.ndim != 2 or not len(values):
+        raise AudiolibError(f"predictions of shape {values.shape}; [item, class] with at least one item is needed")
+    if not np.allclose(values.sum(axis=1), 1, atol=1e-2):
+        raise AudiolibError("the rows of the predictions do not add up to 1; give probabilities, not logits")
+    return values
