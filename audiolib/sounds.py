@@ -221,7 +221,7 @@ def piano_note(midi, seconds=2.0, *, sr=22050, amplitude=0.5, inharmonicity=4e-4
     frequency = float(midi_to_hz(midi))
     _check_frequency("midi", frequency, sr)
     if not inharmonicity >= 0:
-        raise AudiolibError(f"inharmonicity={inharmonicity!r} is negative; a real string has about 0.0004, an ideal one 0")
+        raise AudiolibError(f"inharmonicity={inharmonicity!r} is negative; a piano string has about 0.0004")
     k = np.arange(1, 25)
     y = partials(
         k * frequency * np.sqrt((1 + inharmonicity * k**2) / (1 + inharmonicity)),
@@ -317,7 +317,7 @@ def snare(seconds=0.25, *, seed=0, sr=22050, amplitude=0.7, frequency=185.0):
 
 def hat(seconds=0.06, *, seed=0, sr=22050, amplitude=0.4):
     """A hi-hat: noise without its low frequencies; 0.05 s is closed, 0.3 s open, 1.5 s a crash. float32 [sample]."""
-    sizzle = np.diff(noise(seconds, seed=seed, sr=sr), n=2, prepend=[0, 0])  # two differences: lows fall by 12 dB an octave
+    sizzle = np.diff(noise(seconds, seed=seed, sr=sr), n=2, prepend=[0, 0])  # takes 12 dB an octave off the lows
     y = _scaled(sizzle * np.exp(-6 * _times(seconds, sr) / seconds), amplitude)
     return fade(y, sr=sr, attack=0.0, release=0.005)
 
@@ -406,7 +406,7 @@ def player(y, sr, *, title, seconds=5.0, level="keep"):
     y = y[: _samples(seconds, sr)]
     if not np.isfinite(y).all():
         bad = np.count_nonzero(~np.isfinite(y))
-        raise AudiolibError(f"y: {bad} of {len(y)} samples are NaN or infinite; look at what made them, or np.nan_to_num(y)")
+        raise AudiolibError(f"y: {bad} of {len(y)} samples are NaN or infinite; np.nan_to_num(y) makes them playable")
     rate = next((rate for rate in MP3_RATES if rate >= sr), MP3_RATES[-1])
     if rate != sr:
         divisor = math.gcd(rate, int(sr))
@@ -446,8 +446,8 @@ def _times(seconds, sr):
 def _check_frequency(name, frequency, sr):
     if not 0 <= frequency <= sr / 2:
         raise AudiolibError(
-            f"{name}={frequency!r}: needs a frequency from 0 Hz to sr / 2 = {sr / 2:g} Hz; above that a tone folds back "
-            f"to a lower one"
+            f"{name}={frequency!r}: needs a frequency from 0 Hz to sr / 2 = {sr / 2:g} Hz; above that a tone folds "
+            f"back to a lower one"
         )
 
 
