@@ -1,0 +1,59 @@
+"""Sphinx extension: pages that need no network, and buttons only where they lead somewhere.
+
+Where the book is published stands in one place, ``repository: url`` in ``_config.yml``. While that is empty no page points at a
+repository; once it is filled in, the source, issue, Binder and Colab buttons appear.
+"""
+
+from docutils import nodes
+
+BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
+PUBLISHED = "gh-pages"  # the branch that .github/workflows/book.yml publishes to
+
+
+def add_buttons(app, config):
+    """Ask the theme for the buttons if there is a repository to point at."""
+    options = config.html_theme_options
+    if not options.get("repository_url"):
+        options.pop("repository_url", None)
+        return
+    for button in ("use_repository_button", "use_source_button", "use_issues_button"):
+        options[button] = True
+    options["launch_buttons"] = {"binderhub_url": BINDER, "colab_url": COLAB, "notebook_interface": "jupyterlab"}
+
+
+def _flat(buttons):
+    for button in buttons:
+        yield button
+        yield from button.get("buttons", [])
+
+
+def mend_links(app, pagename, templatename, context, doctree):
+    """Lead each button to a file that exists, and drop the script that would load Thebe from a CDN.
+
+    The theme takes the page's source for the executed notebook. In the repository the source is the ``.md`` file; the executed notebook,
+    which Colab needs, lies among the published pages.
+    """
+    context["script_files"] = [
+        file for file in context.get("script_files", []) if "thebe" not in f"{file}{getattr(file, 'attributes', '')}".lower()
+    ]
+    for button in _flat(context.get("header_buttons", [])):
+        url = button.get("url", "") or ""
+        if url.startswith(COLAB):
+            head, path = url.split("/blob/", 1)
+            button["url"] = f"{head}/blob/{PUBLISHED}/_sources/{path.split('/', 1)[1]}"
+        elif url.startswith(BINDER) or button.get("label") == "source-file-button":
+            button["url"] = url.replace(f"{pagename}.ipynb", f"{pagename}.md")
+
+
+def drop_thebe(app, doctree, docname):
+    """Take out what Thebe's extension writes into each notebook page, a stranger's repository among it."""
+    for node in list(doctree.findall(nodes.raw)):
+        if "x-thebe-config" in node.astext():
+            node.parent.remove(node)
+
+
+def setup(app):
+    app.connect("doctree-resolved", drop_thebe, priority=900)
+    app.connect("config-inited", add_buttons, priority=100)
+    app.connect("html-page-context", mend_links, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

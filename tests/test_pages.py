@@ -1,0 +1,146 @@
+"""The rendered book in a real browser with the network cut off: what a reader without a connection sees.
+
+`make test` renders the book first. Without a browser these tests are skipped and say so.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HTML = Path(os.environ.get("AUDIOLIB_BOOK", ROOT / "_build/html"))
+PAGES = sorted(path.relative_to(HTML).as_posix() for folder in ("book", "notebooks") for path in (HTML / folder).glob("*.html"))
+CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--autoplay-policy=no-user-gesture-required"]
+WIDE, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+
+pytestmark = [
+    pytest.mark.skipif(not PAGES, reason="the book is not rendered: make book"),
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed: the pages are not looked at"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """A function that opens a page offline and gives it back with what went wrong on it and what it asked of a network."""
+    contexts = []
+
+    def visit(page_name, viewport=WIDE, scheme="light"):
+        context = browser.new_context(viewport=viewport, color_scheme=scheme)
+        context.set_offline(True)
+        contexts.append(context)
+        page = context.new_page()
+        page.errors, page.outside = [], []
+        page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on("request", lambda request: page.outside.append(request.url) if request.url.startswith("http") else None)
+        page.goto((HTML / page_name.split("?")[0]).as_uri() + ("?" + page_name.split("?")[1] if "?" in page_name else ""))
+        page.wait_for_load_state("load")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_whole_without_a_network(visit, name, viewport, scheme):
+    page = visit(name, viewport, scheme)
+    page.wait_for_function("() => !window.MathJax || MathJax.startup.promise.then(() => true)")
+    assert page.errors == []
+    assert page.outside == []
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    luminance = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
+    assert (sum(luminance) > 384) == (scheme == "light")
+    assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth + 1"), "the page scrolls sideways"
+    broken = page.evaluate("[...document.querySelectorAll('article img')].filter(i => !i.complete || !i.naturalWidth).map(i => i.src.slice(0, 80))")
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_formulas_are_typeset(visit, name):
+    page = visit(name)
+    sources = page.locator("article .math").count()
+    page.wait_for_function("() => window.MathJax === undefined || MathJax.startup.promise.then(() => true)")
+    assert page.locator("article mjx-container svg").count() >= sources
+    assert page.locator("article mjx-merror, article [data-mjx-error]").count() == 0
+
+
+def test_some_formula_is_typeset(visit):
+    counts = []
+    for name in CHAPTERS:
+        page = visit(name)
+        page.wait_for_function("() => window.MathJax === undefined || MathJax.startup.promise.then(() => true)")
+        counts.append(page.locator("article mjx-container svg").count())
+    assert sum(counts) > 0
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_figure_has_alternative_text_and_every_player_plays(visit, name):
+    page = visit(name)
+    mute = page.evaluate("[...document.querySelectorAll('article img')].filter(i => !i.alt || i.alt.length < 25).map(i => i.src.slice(0, 80))")
+    assert mute == [], "images without a description"
+    failed = page.evaluate(
+        """async () => {
+            const failed = [];
+            for (const player of document.querySelectorAll('article audio')) {
+                player.muted = true;
+                try {
+                    await player.play();
+                    await new Promise(done => setTimeout(done, 60));
+                    if (!(player.duration > 0.05 && player.duration < 6)) failed.push('lasts ' + player.duration);
+                    player.pause();
+                } catch (error) { failed.push(String(error)); }
+            }
+            return failed;
+        }"""
+    )
+    assert failed == []
+
+
+def test_there_are_players(visit):
+    assert sum(visit(name).locator("article audio").count() for name in CHAPTERS) >= 10
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_chapter_can_be_downloaded_as_a_notebook(visit, name):
+    import nbformat
+
+    href = visit(name).locator("a.btn-download-source-button").first.get_attribute("href")
+    notebook = nbformat.read((HTML / name).parent / href, as_version=4)
+    assert any(cell.cell_type == "code" for cell in notebook.cells)
+
+
+@pytest.mark.parametrize("word", ["Fourier", "mel"])
+def test_search_finds(visit, word):
+    page = visit(f"search.html?q={word}")
+    page.wait_for_selector("#search-results li a", timeout=10_000)
+    assert page.locator("#search-results li a").count() >= 1
+    assert page.errors == []
+    assert page.outside == []
+
+
+def test_pages_name_no_address_to_load_code_from():
+    """No script, style sheet or font comes from elsewhere, not even one that only a click would load."""
+    import re
+
+    for name in PAGES:
+        html = (HTML / name).read_text(encoding="utf8")
+        loaded = re.findall(r"<(?:script|link)[^>]+(?:src|href)=\"(https?:[^\"]+)\"", html)
+        assert [url for url in loaded if "rel=\"canonical\"" not in url] == []
+        assert not re.search(r"unpkg\.com|jsdelivr|cdnjs|thebe-config|binder-examples", html), name

@@ -1,0 +1,203 @@
+"""`make`: what it runs, what it leaves alone, and how a failing chapter ends."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+CHAPTER = """---
+jupytext:
+  text_representation: {{extension: .md, format_name: myst}}
+kernelspec: {{name: python3, display_name: Python 3, language: python}}
+---
+
+# {title}
+
+```{{code-cell}} ipython3
+:tags: [parameters]
+corpus = "synthetic"
+```
+
+```{{code-cell}} ipython3
+from audiolib import corpora
+print(corpus)
+{code}
+```
+"""
+
+
+class Book:
+    """A small copy of the project: the real Makefile, library and configuration, and two short chapters."""
+
+    def __init__(self, folder, corpus):
+        self.folder, self.corpus = folder, corpus
+        for name in ("Makefile", "_config.yml", "requirements.lock", "pyproject.toml"):
+            shutil.copy2(ROOT / name, folder / name)
+        shutil.copytree(ROOT / "audiolib", folder / "audiolib", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "book/_ext", folder / "book/_ext", ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "book/_static").mkdir()
+        (folder / "book/_static/logo.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+        (folder / "book/references.bib").write_text("")
+        (folder / "book/index.md").write_text("# A book\n\nWords.\n")
+        (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_a\n- file: notebooks/02_b\n")
+        (folder / "notebooks").mkdir()
+        self.write("01_a")
+        self.write("02_b")
+
+    def write(self, name, code="", title=None):
+        (self.folder / f"notebooks/{name}.md").write_text(CHAPTER.format(title=title or name, code=code))
+
+    def make(self, *arguments, **variables):
+        variables = {"CORPUS": self.corpus, **variables}
+        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+        venv = Path(sys.prefix)
+        return subprocess.run(
+            ["make", *arguments, f"VENV={venv}", "ENV=pyproject.toml", *(f"{name}={value}" for name, value in variables.items())],
+            cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600,
+        )
+
+    def runs(self, *arguments, **variables):
+        """The chapters that a successful make ran."""
+        done = self.make(*arguments, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return sorted(line.split()[-1] for line in done.stdout.splitlines() if line.startswith("running chapter"))
+
+
+def write_tone(path):
+    import numpy as np
+    import soundfile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.1 * np.sin(np.arange(4000) / 5), 8000)
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book")
+    write_tone(folder / "songs/low/a.wav")
+    write_tone(folder / "songs/high/b.wav")
+    write_tone(folder / "others/low/c.wav")
+    (folder / "project").mkdir()
+    return Book(folder / "project", folder / "songs")
+
+
+BOTH = ["01_a", "02_b"]
+
+
+def test_make_alone_says_what_there_is():
+    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True).stdout
+    for word in ("book", "test", "lab", "bench", "clean", "CORPUS"):
+        assert word in said
+
+
+def test_only_what_changed_is_run(book):
+    """The story of a working day, told in one go because every step starts from the one before."""
+    assert book.runs("book", "-j2") == BOTH
+    page = book.folder / "_build/html/notebooks/01_a.html"
+    assert (book.folder / "_build/html/index.html").exists() and "songs" in page.read_text()
+
+    rendered = page.stat().st_mtime_ns
+    assert book.runs("book") == []
+    assert page.stat().st_mtime_ns == rendered
+
+    book.write("02_b", "print('edited')")
+    assert book.runs("book") == ["02_b"]
+    assert "edited" in (book.folder / "_build/html/notebooks/02_b.html").read_text()
+
+    with (book.folder / "audiolib/corpora.py").open("a") as file:
+        file.write("\n# an edit\n")
+    assert book.runs("chapters", "-j2") == BOTH
+
+    assert book.runs("chapters", "-j2", CORPUS=book.folder.parent / "others") == BOTH
+    assert book.runs("chapters", "-j2") == BOTH
+    write_tone(book.folder.parent / "songs/high/d.wav")
+    assert book.runs("chapters", "-j2") == BOTH
+    assert book.runs("chapters") == []
+
+
+def test_failing_cell_ends_the_build_and_leaves_the_chapter_to_look_at(book):
+    book.write("01_a", "raise RuntimeError('the string broke')")
+    failed = book.make("book")
+    assert failed.returncode != 0
+    said = failed.stdout + failed.stderr
+    assert "the string broke" in said and "notebooks/01_a.md failed" in said and "In [2]" in said
+    left = book.folder / "_build/failed/01_a.ipynb"
+    assert "the string broke" in left.read_text()
+    assert book.make("book").returncode != 0, "a second call must not take the half-run chapter for done"
+    book.write("01_a")
+    assert "01_a" in book.runs("chapters")
+    assert not left.exists()
+
+
+def test_warning_of_the_renderer_ends_the_build_each_time(book):
+    book.write("01_a")
+    book.write("02_b", title="02_b\n\nSee {doc}`nowhere`.")
+    assert book.make("book").returncode != 0
+    assert book.make("book").returncode != 0, "the second build must not swallow the warning"
+    book.write("02_b")
+    assert "02_b" in book.runs("book")
+
+
+def test_unusable_corpus_ends_the_build_with_one_line(book):
+    failed = book.make("book", CORPUS=book.folder / "nothing here")
+    assert failed.returncode != 0
+    assert "nothing here" in failed.stderr
+
+
+def test_buttons_point_at_the_repository_once_its_address_is_known(book):
+    config = book.folder / "_config.yml"
+    page = book.folder / "_build/html/notebooks/01_a.html"
+    book.runs("book")
+    text = page.read_text()
+    assert "mybinder" not in text and "colab" not in text and "github.com" not in text.split("<article")[0].split("btn-")[0]
+    assert "issues" not in text
+    config.write_text(config.read_text().replace('url: ""', 'url: "https://github.com/someone/separable-sound"'))
+    book.runs("book")
+    text = page.read_text()
+    home = "https://github.com/someone/separable-sound"
+    assert f'href="{home}/blob/main/notebooks/01_a.md' in text
+    assert f'href="{home}/issues/new' in text
+    assert "mybinder.org/v2/gh/someone/separable-sound/main?urlpath=lab/tree/notebooks/01_a.md" in text
+    assert "colab.research.google.com/github/someone/separable-sound/blob/gh-pages/_sources/notebooks/01_a.ipynb" in text
+    assert (book.folder / "_build/html/_sources/notebooks/01_a.ipynb").exists()
+
+
+def test_wrong_python_is_named(tmp_path):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy2(ROOT / name, tmp_path / name)
+    old = tmp_path / "old-python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    (tmp_path / "book").mkdir()
+    said = subprocess.run(["make", "bench", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True)
+    assert said.returncode != 0 and "is not Python 3.11, 3.12 or 3.13" in said.stderr
+
+
+def test_conda_and_pip_install_the_same_lock():
+    import tomllib
+
+    import yaml
+    from packaging.requirements import Requirement
+
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python = next(entry.split("=")[1] for entry in environment["dependencies"] if isinstance(entry, str) and entry.startswith("python="))
+    assert python in ("3.11", "3.12", "3.13")
+    pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pip == ["--requirement requirements.lock"]
+
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    locked = [Requirement(line.rstrip(" \\")) for line in lines if line and not line.startswith((" ", "#"))]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["book"] + project["optional-dependencies"]["test"]
+    for version in ("3.11.0", "3.12.0", "3.13.0"):
+        here = {"python_full_version": version, "python_version": version[:4], "extra": ""}
+        pins = {lock.name: next(iter(lock.specifier)).version for lock in locked if not lock.marker or lock.marker.evaluate(here)}
+        for requirement in map(Requirement, wanted):
+            assert pins.get(requirement.name.lower()) in requirement.specifier, f"{requirement} on Python {version}"
+    assert all(lock.specifier for lock in locked)
+    assert sum(line.strip().startswith("--hash=sha256:") for line in lines) >= len(locked)
