@@ -1,0 +1,391 @@
+"""Who may be where: the segments of a corpus divided into train, valid and test.
+
+A *protocol* decides what the figure measured on the test part means. Each function takes ``Features`` and gives a
+``Split`` of segment indices, and is a function of its seed (same features, same seed: same split):
+
+===================  ==================================================================================================
+``segment``          the paper's: segments at random, so that nearly every test segment has neighbours in train
+``track``            whole tracks at random; copies of one recording stay together, artists do not
+``fault-filtered``   ``listed``: the lists of Kereliuk, Sturm and Larsen (2015), GTZAN without its known faults
+``artist-folds``     ``grouped``: the three folds of Foleis and Tavares (2020), no artist on both sides
+``folds``            ``grouped``: the official folds that a corpus comes with (ESC-10)
+``groups``           ``grouped``: folds made of whole groups (FSDD: one speaker held out at a time)
+===================  ==================================================================================================
+
+A *unit* is a set of clips that must stay together. No protocol but ``segment`` lets a clip or an exact copy of it
+(equal digests) into two parts, and the grouped ones keep each group whole too. Folds count from 1.
+
+Chapters: 10_experiments, 11_leak
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from audiolib import AudiolibError
+
+TEST_SHARE = 0.25  # of everything
+VALID_SHARE = 0.2  # of what the test part leaves
+NAMES = ("segment", "track", "fault-filtered", "artist-folds", "folds", "groups")
+PARTS = ("train", "valid", "test")
+
+# The lists are small and public. What is checked is the content (names and groups), not the bytes, because the copies
+# in circulation differ in line endings and in .au or .wav.
+_RAW = "https://raw.githubusercontent.com"
+_PONS = f"{_RAW}/jordipons/sklearn-audio-transfer-learning/066fc6a292bd5f8f4b494d6a17271276ea1e173b"
+_FOLDS = f"{_RAW}/julianofoleiss/gtzan_sturm_filter_3folds_stratified/48aa11abb34e4ad4e263d201f582001170fdddc4"
+ADDRESSES = {  # file below <data root>/gtzan-splits: where it is published
+    "train_filtered.txt": f"{_PONS}/data/index/GTZAN/train_filtered.txt",
+    "valid_filtered.txt": f"{_PONS}/data/index/GTZAN/valid_filtered.txt",
+    "test_filtered.txt": f"{_PONS}/data/index/GTZAN/test_filtered.txt",
+    "artist_fold1_evaluate_groups.txt": f"{_FOLDS}/f1_evaluate_groups.txt",
+    "artist_fold2_evaluate_groups.txt": f"{_FOLDS}/f2_evaluate_groups.txt",
+    "artist_fold3_evaluate_groups.txt": f"{_FOLDS}/f3_evaluate_groups.txt",
+}
+DIGESTS = {  # sha256 of what a list says, as `_content` writes it
+    "train_filtered.txt": "c10d515c94328291f03b065231c4bd171dc2b33057fd98156f2518f236c1c6b2",
+    "valid_filtered.txt": "4925b26c2641aec693f3fdc1e7a5fbf5be8abcf372647deca2ba47117f0a2a25",
+    "test_filtered.txt": "7c65c3a8f3da24d2ecb7021262783115027aeed8932b8910c478b8f5cf1b4e7d",
+    "artist_fold1_evaluate_groups.txt": "d49a9d52f46ed4df97965af8afa520d2fd3a45943b74cce3446ea09ab752b7de",
+    "artist_fold2_evaluate_groups.txt": "a36760a1f22d6d9191164c581c690fec9da629d6ad42a96bd3896a8ef716917e",
+    "artist_fold3_evaluate_groups.txt": "2afbc318d9436d5db9e91aeaf901f71e94479b8584e22792a2b2cceaa4963e8d",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Three disjoint, sorted sets of segment indices.
+
+    Attributes
+    ----------
+    protocol : str
+    seed : int
+    train, valid, test : ndarray of int
+        Indices into the first axis of ``Features.x``.
+    """
+
+    protocol: str
+    seed: int
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+
+
+def split(features, protocol, *, fold=None, seed=0):
+    """Divide the segments by a protocol's name.
+
+    Parameters
+    ----------
+    features : Features
+    protocol : str, one of ``NAMES``
+    fold : int >= 1, optional
+        The fold to test on, for ``artist-folds``, ``folds`` and ``groups``.
+    seed : int
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    AudiolibError
+        If the protocol is unknown, a fold is missing or not there, the lists do not match the corpus, a part would be
+        empty, or a class of the test part has no example to learn from.
+    """
+    if protocol == "segment":
+        return segment(features, seed=seed)
+    if protocol == "track":
+        return track(features, seed=seed)
+    if protocol == "fault-filtered":
+        return listed(features, fetch_lists(), seed=seed)
+    if protocol == "artist-folds":
+        return grouped(features, fold=fold, by=fetch_lists(), seed=seed)
+    if protocol in ("folds", "groups"):
+        return grouped(features, fold=fold, by=protocol[:-1], seed=seed)
+    raise AudiolibError(f"protocol {protocol!r} is not known; there are {', '.join(NAMES)}")
+
+
+def segment(features, *, seed=0):
+    """The paper's division: a quarter of all segments for test, then a fifth of the rest for validation, at random.
+
+    The paper's ``prepare_dataset(x, y, 0.25, 0.2)``: scikit-learn's ``train_test_split`` twice, not stratified.
+    Segments of one track go to all three parts: this is the leak that chapter 11 measures.
+    """
+    from sklearn.model_selection import train_test_split
+
+    everything = np.arange(len(features.x))
+    if len(everything) < 4:
+        raise AudiolibError(f"{features.corpus}: {len(everything)} segments cannot be divided into three parts")
+    rest, test = train_test_split(everything, test_size=TEST_SHARE, random_state=seed)
+    train, valid = train_test_split(rest, test_size=VALID_SHARE, random_state=seed)
+    return _checked(features, "segment", seed, train, valid, test)
+
+
+def track(features, *, seed=0):
+    """Whole tracks in the same shares, stratified by label; exact copies of a recording stay together.
+
+    Artists are *not* kept together: tracks of one artist, with one sound, may be in two parts. ``artist-folds`` shows
+    how much that is worth.
+    """
+    from sklearn.model_selection import train_test_split
+
+    unit = _units(features)
+    firsts = np.unique(unit, return_index=True)[1]  # one clip of each unit; its label stands for the unit's
+    label = np.array(features.clip_labels)[firsts]
+    try:
+        rest, test = train_test_split(np.arange(len(firsts)), test_size=TEST_SHARE, random_state=seed, stratify=label)
+        train, valid = train_test_split(rest, test_size=VALID_SHARE, random_state=seed, stratify=label[rest])
+    except ValueError as error:
+        raise AudiolibError(
+            f"{features.corpus}: {len(firsts)} independent tracks of {len(features.labels)} classes are too few for "
+            f"the protocol 'track' ({error}); use more tracks a class"
+        ) from error
+    parts = [_segments(features, np.isin(unit, part)) for part in (train, valid, test)]
+    return _checked(features, "track", seed, *parts, unit=unit)
+
+
+def listed(features, lists, *, seed=0):
+    """The division that lists of names give.
+
+    Parameters
+    ----------
+    features : Features
+    lists : mapping or path
+        ``{"train": names, "valid": names, "test": names}``, or a folder with ``{train,valid,test}_filtered.txt``.
+        A name may be written ``blues.00029``, ``blues/blues.00029.wav`` or ``./blues_00029.wav``.
+    seed : int
+        Only kept in the result: given lists leave nothing to chance.
+
+    Raises
+    ------
+    AudiolibError
+        If more than one in twenty of the names are not in the corpus (fewer: a warning that counts them), a clip is in
+        two lists, or a copy or a group of the corpus would be in two parts.
+    """
+    if not isinstance(lists, dict):
+        lists = {part: tuple(_read_list(Path(lists) / f"{part}_filtered.txt")) for part in PARTS}
+    if set(lists) != set(PARTS):
+        raise AudiolibError(f"lists for the parts {', '.join(map(str, lists))}; needed are {', '.join(PARTS)}")
+    part_of = {}
+    for part in PARTS:
+        for name in map(_plain, lists[part]):
+            if part_of.setdefault(name, part) != part:
+                raise AudiolibError(f"{name} is in the lists of two parts: {part_of[name]} and {part}")
+    part = np.array(_look_up(features, part_of, "the lists"), dtype=object)
+    parts = [_segments(features, part == wanted) for wanted in PARTS]
+    return _checked(features, "listed", seed, *parts, unit=_units(features, features.groups))
+
+
+def grouped(features, *, fold, by="fold", folds=None, seed=0):
+    """One fold of a cross-validation whose folds are made of whole groups.
+
+    The fold is the test part; a fifth of the groups that remain, chosen by the seed and stratified as well as whole
+    groups allow, is for validation. The test parts of all folds together hold each clip once.
+
+    Parameters
+    ----------
+    features : Features
+    fold : int >= 1
+        Which fold to test on.
+    by : {"fold", "group"} or path
+        ``"fold"``: the folds that the corpus comes with. ``"group"``: folds made here. A path: a folder with
+        ``artist_fold<N>_evaluate_groups.txt``, each line a name, a tab and an artist; clips in none are left out.
+    folds : int, optional
+        Number of folds to make of groups; default one a group if there are at most ten, else five. Which group is in
+        which fold does not depend on the seed, so that runs of several seeds are tested on the same parts.
+    seed : int
+    """
+    clips = len(features.names)
+    if by in ("fold", "group"):
+        groups = features.groups
+        given = features.folds if by == "fold" else groups
+        if given is None or all(value is None for value in given):
+            raise AudiolibError(
+                f"{features.corpus} comes without {by}s; use the protocol 'track', or a corpus that has them"
+            )
+        fold_of = list(given) if by == "fold" else _folds_of(features, groups, folds)
+    else:
+        fold_of, groups = _artist_folds(features, Path(by))
+    there = sorted({value for value in fold_of if value is not None})
+    if fold not in there:
+        raise AudiolibError(f"fold {fold!r} is not one of {features.corpus}'s folds {', '.join(map(str, there))}")
+
+    unit = _units(features, groups)
+    test = np.array([value == fold for value in fold_of])
+    rest = np.array([value is not None and value != fold for value in fold_of])
+    number = len(np.unique(unit[rest]))
+    if number < 2:
+        raise AudiolibError(
+            f"{features.corpus}: {number} group(s) are left beside fold {fold}; training and validation need one each"
+        )
+    valid = np.zeros(clips, bool)
+    of_rest = _stratified(np.array(features.clip_labels)[rest], unit[rest], min(round(1 / VALID_SHARE), number), seed)
+    valid[np.flatnonzero(rest)[of_rest == 0]] = True
+    parts = [_segments(features, mask) for mask in (rest & ~valid, valid, test)]
+    return _checked(features, "grouped", seed, *parts, unit=unit)
+
+
+def fetch_lists(folder=None):
+    """The folder with GTZAN's lists, those that are missing fetched first.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Default ``gtzan-splits`` below the data root.
+
+    Raises
+    ------
+    AudiolibError
+        If a list is missing and cannot be fetched, or is not the published one.
+    """
+    from audiolib.corpora import data_root
+
+    folder = Path(folder) if folder else data_root() / "gtzan-splits"
+    for name, url in ADDRESSES.items():
+        path = folder / name
+        if not path.exists():
+            try:
+                import pooch
+
+                pooch.retrieve(url, known_hash=None, fname=name, path=folder)
+            except Exception as error:  # whatever the network did, the way out is the same
+                raise AudiolibError(f"{path} is missing; fetching it from {url} failed ({error})") from error
+        if hashlib.sha256(_content(_read_list(path)).encode()).hexdigest() != DIGESTS[name]:
+            raise AudiolibError(f"{path} is not the published list; delete it and it will be fetched again from {url}")
+    return folder
+
+
+def _content(entries):
+    return "".join(f"{name}\t{group or ''}\n" for name, group in entries.items())
+
+
+def _plain(name):
+    """``./blues_00000.wav`` and ``blues/blues.00000.au`` are both ``blues.00000``."""
+    name = os.path.basename(str(name).strip())
+    stem, ending = os.path.splitext(name)
+    return (stem if ending.lower() in (".wav", ".au", ".flac", ".mp3", ".ogg") else name).replace("_", ".")
+
+
+def _read_list(path):
+    """Names of a list and the second column, if there is one, as a dict in the order of the file."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AudiolibError(f"{path}: a list of names was expected here ({error})") from error
+    rows = [line.strip().split("\t") for line in lines if line.strip()]
+    if not rows:
+        raise AudiolibError(f"{path} lists no names")
+    return {_plain(row[0]): (row[1] if len(row) > 1 else None) for row in rows}
+
+
+def _look_up(features, value_of, what):
+    """The value of each clip, None where it has none. Lists that name another corpus are refused."""
+    plain = [_plain(name) for name in features.names]
+    missing = sorted(set(value_of) - set(plain))
+    if len(missing) > 0.05 * len(value_of):
+        raise AudiolibError(
+            f"{what} name {len(value_of)} clips and {len(missing)} of them are not in {features.corpus} "
+            f"({', '.join(missing[:3])}, ...); use the corpus that they were made for, or the protocol 'track'"
+        )
+    if missing:
+        warnings.warn(
+            f"{what} name {len(missing)} clip(s) that {features.corpus} does not have: {', '.join(missing[:3])}",
+            stacklevel=4,
+        )
+    return [value_of.get(name) for name in plain]
+
+
+def _artist_folds(features, folder):
+    fold_of, group_of = {}, {}
+    paths = sorted(folder.glob("artist_fold*_evaluate_groups.txt"))
+    if not paths:
+        raise AudiolibError(f"{folder} holds no artist_fold<N>_evaluate_groups.txt")
+    for number, path in enumerate(paths, start=1):
+        for name, group in _read_list(path).items():
+            if name in fold_of:
+                raise AudiolibError(f"{path}: {name} is in fold {fold_of[name]} already")
+            fold_of[name], group_of[name] = number, group
+    groups = _look_up(features, group_of, "the artist folds")
+    return [fold_of.get(_plain(name)) for name in features.names], groups
+
+
+def _folds_of(features, groups, folds):
+    """A fold for each clip: groups in their sorted order if each is a fold, else dealt out evenly by label."""
+    names = sorted({group for group in groups if group is not None})
+    if folds is None and len(names) <= 10:
+        number = {name: position for position, name in enumerate(names, start=1)}
+        return [number.get(group) for group in groups]
+    folds = 5 if folds is None else folds
+    unit = _units(features, groups)
+    if not 2 <= folds <= len(np.unique(unit)):
+        raise AudiolibError(f"{folds} folds cannot be made of {len(np.unique(unit))} groups")
+    return list(_stratified(np.array(features.clip_labels), unit, folds, 0) + 1)
+
+
+def _stratified(label, unit, folds, seed):
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    result = np.empty(len(label), int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class with fewer clips than folds is checked for by _checked
+        try:
+            parts = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(label, label, unit)
+            for number, (_, part) in enumerate(parts):
+                result[part] = number
+        except ValueError as error:
+            raise AudiolibError(f"{len(np.unique(unit))} groups cannot be divided by {folds} ({error})") from error
+    return result
+
+
+def _units(features, groups=None):
+    """A number for each clip, the same for clips with the same digest or the same group, and for chains of them."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    clips = len(features.names)
+    together = defaultdict(list)
+    for kind, values in (("digest", features.digests), ("group", groups)):
+        for clip, value in enumerate(values or ()):
+            if value not in (None, ""):
+                together[kind, value].append(clip)
+    pairs = [(clip, members[0]) for members in together.values() for clip in members[1:]]
+    rows, columns = np.array(pairs, int).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(clips, clips))
+    return connected_components(graph, directed=False)[1]
+
+
+def _segments(features, clips):
+    return np.flatnonzero(clips[features.clip])
+
+
+def _checked(features, protocol, seed, train, valid, test, *, unit=None):
+    """The split, once it is certain that it can be trained on and that it keeps its promise."""
+    where = f"{features.corpus}, protocol {protocol!r}"
+    if len(features.labels) < 2:
+        raise AudiolibError(f"{where}: one class ({', '.join(features.labels)}) leaves nothing to tell apart")
+    parts = {"train": np.sort(train), "valid": np.sort(valid), "test": np.sort(test)}
+    for name, part in parts.items():
+        if not len(part):
+            raise AudiolibError(f"{where}: the {name} part is empty; use more clips or another protocol")
+    unseen = set(features.y[parts["test"]]) - set(features.y[parts["train"]])
+    if unseen:
+        names = ", ".join(features.labels[label] for label in sorted(unseen))
+        raise AudiolibError(f"{where}: the test part holds classes that the training part never shows: {names}")
+    if unit is not None:
+        part_of = {}
+        for name, part in parts.items():
+            for clip in np.unique(features.clip[part]):
+                other, first = part_of.setdefault(unit[clip], (name, clip))
+                if other != name:
+                    raise AudiolibError(
+                        f"{where}: {features.names[first]} ({other}) and {features.names[clip]} ({name}) are copies of "
+                        "one recording or of one group; drop one of them, or use the protocol 'track'"
+                    )
+    return Split(protocol=protocol, seed=seed, **parts)
