@@ -1,0 +1,309 @@
+"""What a network costs, layer by layer: parameters, multiply-adds, memory, receptive field, and measured time.
+
+Everything but time follows from formulas. With K the positions of a kernel (its frames, times its bands in the 2-D
+form), C channels in, F filters, m the depth multiplier and P positions of the output:
+
+==========================  ============================  ========================
+layer                       parameters (with bias)        multiply-adds
+==========================  ============================  ========================
+convolution                 K C F + F                     P K C F
+depthwise convolution       K C m + C m                   P K C m
+depthwise separable         K C m + C m F + F             P (K C m + C m F)
+dense                       C F + F                       P C F
+batch normalisation         4 C (2 C of them trained)     P C
+==========================  ============================  ========================
+
+A multiply-add is one multiplication whose product is added to a sum: two floating-point operations. Biases, ReLU,
+pooling and softmax are not counted, as is usual. Memory is that of one segment's activations. Time is measured on this
+machine with other work perhaps going on beside it, hence medians with intervals, and rounds that take turns.
+
+Chapters: 08_separable, 09_architectures
+"""
+
+import itertools
+import time
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import layers as kl
+from scipy.stats import binom
+
+from audiolib import AudiolibError, models
+
+
+class Layer(NamedTuple):
+    """One row of the bill: a layer of a network that gets one segment."""
+
+    name: str
+    kind: str
+    shape: tuple
+    """Shape of the output without the segment axis."""
+    parameters: int
+    multiply_adds: int
+    activation_bytes: int
+    """Bytes that it writes: its output and, in a separable layer, what its first step hands to its second; 0 where the
+    output is only another view of the input (flatten, reshape)."""
+    field: int
+    """Frames of the segment that one output frame depends on."""
+    stride: int
+    """Frames of the segment between two output frames."""
+
+
+class Summary(NamedTuple):
+    """The bill of a whole network for one segment."""
+
+    name: str
+    parameters: int
+    trainable: int
+    multiply_adds: int
+    activation_bytes: int
+    """All outputs together: what training keeps of each segment for the way back."""
+    peak_bytes: int
+    """The largest of what a layer reads and writes: what inference needs at a time."""
+    field: int
+    """Receptive field in frames of the last layer that still has a time axis."""
+    field_ms: float
+    covered: int
+    """Frames of the segment that reach the output at all (pools drop what is left over at the end)."""
+
+
+class Time(NamedTuple):
+    """A median with a distribution-free 95 % interval, in seconds."""
+
+    median: float
+    low: float
+    high: float
+    repeats: int
+
+
+def layers(model):
+    """The cost of each layer of a network, from the formulas above.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A chain of layers on input [segment, frame, band], such as `audiolib.models.build` returns.
+
+    Returns
+    -------
+    list of Layer
+        In the order of computation.
+
+    Raises
+    ------
+    AudiolibError
+        If a layer is of a kind that has no formula here, or the layers do not form a chain.
+    """
+    rows, field, stride = [], 1, 1
+    previous = None
+    for layer in model.layers:
+        outputs = layer.output
+        inputs = outputs if isinstance(layer, kl.InputLayer) else layer.input
+        if isinstance(inputs, list | tuple) or (previous is not None and inputs is not previous):
+            raise AudiolibError(f"{model.name}: layer {layer.name} does not simply follow the one before; no formula")
+        previous = outputs
+        shape_in, shape = tuple(inputs.shape[1:]), tuple(outputs.shape[1:])
+        parameters, multiply_adds = _count(layer, shape_in, shape)
+        if isinstance(layer, _WINDOWS):
+            field += (_span(layer) - 1) * stride
+            stride *= _first(layer.strides)
+        elif isinstance(layer, _GLOBAL):
+            field += (shape_in[0] - 1) * stride
+        values = 0 if isinstance(layer, _VIEWS) else int(np.prod(shape))
+        if isinstance(layer, kl.SeparableConv1D | kl.SeparableConv2D):
+            values += int(np.prod(shape[:-1])) * shape_in[-1] * layer.depth_multiplier
+        kind, memory = type(layer).__name__, values * _bytes(layer.compute_dtype)
+        rows.append(Layer(layer.name, kind, shape, parameters, multiply_adds, memory, field, stride))
+    return rows
+
+
+def summary(model, *, hop_seconds=512 / 22050, window_seconds=2048 / 22050):
+    """The sums of `layers`, and the receptive field in ms.
+
+    A field of n frames hears ``(n - 1) hop + window``: the frames start a hop apart, and each is one window long.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As for `layers`.
+    hop_seconds, window_seconds : float
+        The frontend's distance between frames and length of a frame. Default: librosa's at 22 050 Hz, as in the paper.
+    """
+    rows = layers(model)
+    kept = [row for row in rows if row.activation_bytes]
+    peak = max(a.activation_bytes + b.activation_bytes for a, b in itertools.pairwise(kept))
+    field = next((row.field for row in reversed(rows) if len(row.shape) > 1), 1)
+    return Summary(
+        name=model.name,
+        parameters=sum(row.parameters for row in rows),
+        trainable=sum(int(np.prod(v.shape)) for v in model.trainable_variables),
+        multiply_adds=sum(row.multiply_adds for row in rows),
+        activation_bytes=sum(row.activation_bytes for row in rows),
+        peak_bytes=peak,
+        field=field,
+        field_ms=1e3 * ((field - 1) * hop_seconds + window_seconds),
+        covered=rows[-1].field,
+    )
+
+
+def table(*, frames, bands, classes=10):
+    """The summary of every network of `audiolib.models` for one size of segment.
+
+    Returns
+    -------
+    list of (str, Summary or AudiolibError)
+        Name and bill; the error in place of the bill where the segment is too short for the network.
+    """
+    rows = []
+    for name in models.NAMES:
+        try:
+            rows.append((name, summary(models.build(name, frames=frames, bands=bands, classes=classes))))
+        except AudiolibError as error:
+            if frames >= models.frames_needed(name):
+                raise
+            rows.append((name, error))
+    return rows
+
+
+def interleaved(functions, *, repeats=30, warm=2):
+    """Time several functions in rounds, each once a round, so that a busy moment of the machine hits all alike.
+
+    Parameters
+    ----------
+    functions : sequence of callable
+        Called without arguments; must have done their work when they return.
+    repeats, warm : int
+        Rounds that count, and rounds before them that do not (compilation, caches).
+
+    Returns
+    -------
+    float ndarray [function, repeat]
+        Seconds.
+    """
+    seconds = np.empty((len(functions), warm + repeats))
+    for turn in range(warm + repeats):
+        for i, function in enumerate(functions):
+            start = time.perf_counter()
+            function()
+            seconds[i, turn] = time.perf_counter() - start
+    return seconds[:, warm:]
+
+
+def median_interval(values, *, level=0.95):
+    """Median with an interval from order statistics, whatever the distribution.
+
+    The number of n values below the true median is binomial (n, 1/2), so the interval between the k-th smallest and the
+    k-th largest value covers it with a probability that the binomial distribution gives; k is the largest that keeps
+    `level`.
+
+    Parameters
+    ----------
+    values : array_like [repeat]
+        At least 6 for a level of 0.95.
+
+    Returns
+    -------
+    Time
+        In the unit of the values.
+    """
+    values = np.sort(np.asarray(values, float))
+    k = int(binom.ppf((1 - level) / 2, len(values), 0.5))
+    if k < 1:
+        raise AudiolibError(f"{len(values)} repeats are too few for an interval of level {level:g}; take 6 or more")
+    return Time(float(np.median(values)), float(values[k - 1]), float(values[-k]), len(values))
+
+
+def latency(model, *, batch=1, training=False, repeats=30, xla=False, seed=0):
+    """Measured time of one inference or one training step; see `latencies`."""
+    return latencies([model], batch=batch, training=training, repeats=repeats, xla=xla, seed=seed)[0]
+
+
+def latencies(networks, *, batch=1, training=False, repeats=30, xla=False, seed=0):
+    """Measured times of several networks, taking turns.
+
+    The networks themselves are not touched: copies of the same layers with weights of their own are timed.
+
+    Parameters
+    ----------
+    networks : sequence of keras.Model
+        Any Keras models with one input.
+    batch : int
+        Segments at a time.
+    training : bool
+        Time a training step (forward, back, Adam) instead of inference.
+    repeats : int
+        Timed rounds, 6 or more.
+    xla : bool
+        Let TensorFlow compile the step with XLA. (JAX always does; Keras's own default would, too.)
+
+    Returns
+    -------
+    list of Time
+        One for each network.
+    """
+    steps = [runner(network, batch=batch, training=training, xla=xla, seed=seed) for network in networks]
+    return [median_interval(row) for row in interleaved(steps, repeats=repeats)]
+
+
+def runner(model, *, batch=1, training=False, xla=False, seed=0):
+    """A function without arguments that does one inference or training step of a copy of a model on random segments."""
+    copy = keras.models.clone_model(model)
+    jit = True if keras.backend.backend() == "jax" else xla
+    copy.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy", jit_compile=jit)
+    random = np.random.default_rng(seed)
+    x = random.standard_normal((batch, *model.input_shape[1:]), dtype=np.float32)
+    if not training:
+        return lambda: copy.predict_on_batch(x)
+    labels = random.integers(0, model.output_shape[-1], batch)
+    return lambda: copy.train_on_batch(x, labels)
+
+
+_WINDOWS = (
+    kl.Conv1D, kl.Conv2D, kl.SeparableConv1D, kl.SeparableConv2D, kl.DepthwiseConv1D, kl.DepthwiseConv2D,
+    kl.MaxPooling1D, kl.MaxPooling2D, kl.AveragePooling1D, kl.AveragePooling2D,
+)  # fmt: skip
+_GLOBAL = (
+    kl.Flatten, kl.GlobalAveragePooling1D, kl.GlobalAveragePooling2D, kl.GlobalMaxPooling1D, kl.GlobalMaxPooling2D,
+    models.TimeStatistics,
+)  # fmt: skip
+_VIEWS = (kl.Flatten, kl.Reshape)
+_FREE = (kl.InputLayer, kl.Reshape, kl.Dropout, kl.Activation, kl.ReLU, *_GLOBAL)
+
+
+def _count(layer, shape_in, shape):
+    """Parameters and multiply-adds of a layer."""
+    channels, positions = shape_in[-1], int(np.prod(shape[:-1]))
+    bias = shape[-1] * bool(getattr(layer, "use_bias", False))
+    match layer:
+        case kl.SeparableConv1D() | kl.SeparableConv2D():
+            middle = channels * layer.depth_multiplier
+            weights = int(np.prod(layer.kernel_size)) * middle + middle * layer.filters
+            return weights + bias, positions * weights
+        case kl.DepthwiseConv1D() | kl.DepthwiseConv2D():
+            weights = int(np.prod(layer.kernel_size)) * channels * layer.depth_multiplier
+            return weights + bias, positions * weights
+        case kl.Conv1D() | kl.Conv2D():
+            weights = int(np.prod(layer.kernel_size)) * channels // layer.groups * layer.filters
+            return weights + bias, positions * weights
+        case kl.Dense():
+            return channels * layer.units + bias, positions * channels * layer.units
+        case kl.BatchNormalization():
+            return (2 + layer.scale + layer.center) * channels, positions * channels
+    if isinstance(layer, _FREE + _WINDOWS):
+        return 0, 0
+    raise AudiolibError(f"layer {layer.name} is a {type(layer).__name__}, for which there is no formula here")
+
+
+def _span(layer):
+    """Frames that a kernel or a pool covers."""
+    size = _first(getattr(layer, "kernel_size", None) or layer.pool_size)
+    return (size - 1) * _first(getattr(layer, "dilation_rate", 1)) + 1
+
+
+def _first(value):
+    return value[0] if isinstance(value, list | tuple) else value
+
+
+def _bytes(dtype):
+    return 2 if "16" in dtype else 8 if "64" in dtype else 4

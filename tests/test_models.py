@@ -1,0 +1,181 @@
+"""The networks: the paper's sizes, twins that differ in one thing, two forms that agree, and clear refusals."""
+
+import keras
+import numpy as np
+import pytest
+
+from audiolib import AudiolibError, models
+
+PAPER = {"standard": 21_862_410, "separable": 21_274_634, "deep-separable": 1_010_570}
+
+
+@pytest.fixture
+def segments():
+    return np.random.default_rng(0).normal(size=(3, 60, 5)).astype("float32") * 30
+
+
+def answers(model, x):
+    """Probabilities, computed without tracing a graph first (which takes most of the time of a small test)."""
+    return keras.ops.convert_to_numpy(model(x))
+
+
+def small(name, **options):
+    return models.build(name, **{"frames": 60, "bands": 5, "classes": 4} | options)
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_a_network_of_the_paper_has_the_papers_number_of_parameters(name):
+    assert models.build(name, frames=130, bands=13).count_params() == PAPER[name]
+
+
+def test_the_sizes_after_each_pool_are_those_that_the_counts_demand():
+    model = models.build("standard", frames=130, bands=13)
+    assert [model.get_layer(f"pool_{i}").output.shape[1:] for i in (1, 2, 3)] == [(31, 256), (14, 256), (5, 512)]
+    deep = models.build("deep-separable", frames=130, bands=13)
+    assert [deep.get_layer(f"pool_{i}").output.shape[1:] for i in (1, 2, 3)] == [(62, 256), (29, 128), (13, 64)]
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_every_network_gives_probabilities_and_takes_a_training_step(name, segments):
+    model = small(name)
+    assert answers(model, segments).sum(axis=1) == pytest.approx(1, abs=1e-5)
+    before = [np.array(w) for w in model.get_weights()]
+    model.compile(keras.optimizers.SGD(1e-3), "sparse_categorical_crossentropy", run_eagerly=True)
+    assert np.isfinite(model.train_on_batch(segments, np.array([0, 1, 2])))
+    after = model.get_weights()
+    assert all(np.isfinite(w).all() for w in after)
+    assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_both_forms_give_the_same_numbers_from_the_same_weights(name, segments):
+    def features(model):  # fresh networks answer almost evenly; what goes into the softmax shows more
+        values = answers(keras.Model(model.input, model.layers[-2].output), segments)
+        return values / np.abs(values).max()
+
+    flat, image = small(name, form="1d", seed=1), small(name, form="2d", seed=2)
+    assert np.abs(features(flat) - features(image)).max() > 0.1
+    models.transfer(flat, image)
+    np.testing.assert_allclose(features(image), features(flat), atol=1e-5)
+
+
+def test_both_forms_start_from_the_same_weights_with_the_spread_of_the_papers_form():
+    flat, image = small("separable", form="1d"), small("separable", form="2d")
+    for a, b in zip(flat.get_weights(), image.get_weights(), strict=True):
+        np.testing.assert_array_equal(a.ravel(), b.ravel())
+    keras.utils.set_random_seed(0)
+    default = keras.layers.Conv2D(256, (4, 5))
+    default.build((None, 60, 5, 1))
+    assert flat.get_weights()[0].std() == pytest.approx(default.get_weights()[0].std(), rel=0.05)
+
+
+def test_the_seed_decides_the_first_weights_and_nothing_else_does():
+    keras.utils.set_random_seed(1)
+    one = small("deep-separable", seed=3).get_weights()
+    keras.utils.set_random_seed(2)
+    same, other = small("deep-separable", seed=3).get_weights(), small("deep-separable", seed=4).get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not np.array_equal(one[0], other[0])
+
+
+def test_the_same_seed_trains_to_the_same_weights_dropout_included(segments):
+    def trained(seed):
+        model = small("standard-small", seed=seed)
+        model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+        model.train_on_batch(segments / 30, np.array([0, 1, 2]))
+        return model.get_weights()[0]
+
+    np.testing.assert_array_equal(trained(0), trained(0))
+
+
+def kinds(name):
+    return [type(layer).__name__.removeprefix("Separable") for layer in small(name).layers]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [("standard", "separable"), ("deep-standard", "deep-separable"), ("standard-norm", "separable-norm"),
+     ("standard-small", "separable-small")],
+)  # fmt: skip
+def test_twins_differ_in_nothing_but_the_kind_of_convolution(pair):
+    ordinary, separable = pair
+    assert kinds(ordinary) == kinds(separable)
+    assert "SeparableConv1D" not in {type(layer).__name__ for layer in small(ordinary).layers}
+    shapes = [[layer.output.shape for layer in small(name).layers] for name in pair]
+    assert shapes[0] == shapes[1]
+    assert all(np.array_equal(a, b) for a, b in zip(*(small(n).layers[1].get_weights() for n in pair), strict=True))
+    for option in ("ignored", "applied"):
+        strengths = [penalised(small(name, separable_l2=option)) for name in pair]
+        assert strengths[0] == strengths[1]
+
+
+def penalised(model):
+    """Place and strength of each penalty."""
+    found = []
+    for place, layer in enumerate(model.layers):
+        for kernel in ("kernel", "pointwise", "depthwise"):
+            regularizer = getattr(layer, f"{kernel}_regularizer", None)
+            if regularizer is not None:
+                found.append((place, round(float(np.squeeze(regularizer.l2)), 6)))
+                break
+    return found
+
+
+def test_the_penalty_of_separable_layers_is_ignored_as_in_2021_or_applied_to_both_kernels():
+    ignored, applied = small("deep-separable"), small("deep-separable", separable_l2="applied")
+    assert len(ignored.losses) == 2  # the first convolution and the dense layer
+    assert len(applied.losses) == 2 + 3 * 2
+    layer = applied.get_layer("separable_1")
+    expected = [0.04 * float((kernel**2).sum()) for kernel in layer.get_weights()[:2]]
+    losses = sorted(float(keras.ops.convert_to_numpy(loss)) for loss in applied.losses)
+    for value in expected:
+        assert np.isclose(losses, value, rtol=1e-4).any()
+
+
+def test_statistics_over_time_are_those_of_numpy_and_have_a_gradient_at_silence():
+    x = np.random.default_rng(0).normal(size=(2, 7, 3)).astype("float32")
+    expected = np.concatenate([x.mean(1), x.max(1), np.sqrt((x**2).sum(1))], axis=1)
+    np.testing.assert_allclose(models.TimeStatistics()(x), expected, rtol=1e-5)
+    silent = small("temporal-pooling")
+    silent.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", run_eagerly=True)
+    silent.train_on_batch(np.zeros((2, 60, 5), "float32"), np.array([0, 1]))
+    assert all(np.isfinite(w).all() for w in silent.get_weights())
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_the_shortest_segment_is_the_one_that_is_named(name):
+    needed = models.frames_needed(name)
+    models.build(name, frames=needed, bands=2)
+    with pytest.raises(AudiolibError, match=f"at least {needed} frames"):
+        models.build(name, frames=needed - 1, bands=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"name": "resnet"}, "deep-separable"), ({"form": "3d"}, "1d"), ({"separable_l2": True}, "applied"),
+     ({"bands": 0}, "bands=0"), ({"classes": 1}, "classes=1"), ({"seed": -1}, "seed=-1")],
+)  # fmt: skip
+def test_an_unknown_name_or_option_is_refused_with_the_choices(options, words):
+    with pytest.raises(AudiolibError, match=words):
+        models.build(**{"name": "standard", "frames": 60, "bands": 5} | options)
+
+
+def test_weights_of_another_network_are_not_taken():
+    with pytest.raises(AudiolibError, match="different sizes"):
+        models.transfer(small("standard-small"), small("separable-small"))
+
+
+def test_a_network_is_saved_and_loaded_whole(tmp_path, segments):
+    model = small("temporal-pooling")
+    model.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+    np.testing.assert_array_equal(answers(loaded, segments), answers(model, segments))
+
+
+def test_the_dtype_is_left_to_keras():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert small("standard-small").get_layer("conv_1").compute_dtype == "bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
