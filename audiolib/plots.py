@@ -1,0 +1,671 @@
+"""One function a figure, all in one style.
+
+The goal is figures that could stand in a printed book: thin axes, direct labels instead of legends, units on every
+axis, no decoration. A function checks its input first, draws on the ``ax`` it is given (else on a new figure as wide as
+the book's text column), returns ``(fig, ax)`` and never calls ``show``. What cannot be drawn raises ``AudiolibError``
+with a guess at what was meant.
+
+- Axes are in true units on every scale, also on the mel scale: seconds and Hz. So ``ax.axhline(440)`` marks 440 Hz.
+- Arrays over time are ``[band, frame]``, as in librosa; from ``Features`` pass ``features.x[i].T``. Frame ``t`` is
+  centred on ``start + t * hop_length / sr`` seconds.
+- Levels are in dB relative to amplitude (or power) 1. Dark means loud, or much, or alike.
+- Colours of levels fall evenly in lightness from paper to ink; colours of lines differ in lightness as well as in hue.
+  Both survive print in grey and colour blindness.
+
+The same parameters mean the same everywhere:
+
+sr, n_fft, hop_length : numbers > 0
+    Sample rate in Hz; window and hop in samples.
+scale : "linear" or "log", for filters also "mel"
+    Of the frequency axis.
+fmin, fmax : float, optional
+    Ends of the frequency axis in Hz; by default 0 (20 if it is logarithmic) and half the sample rate.
+start : float
+    Time of the first sample or frame in seconds.
+top_db : float > 0
+    How far below the loudest level the figure reaches.
+limits : (float, float), optional
+    Values of the palest and the darkest colour, to make figures comparable; overrides ``top_db``.
+colorbar : bool
+    Whether to draw one.
+color, ax : colour and Axes of matplotlib, optional
+    With what and where to draw.
+
+Call ``use_style()`` once at the top of a notebook; without it each figure of its own has the style all the same.
+
+Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 10_experiments, 11_leak, 12_verdict
+"""
+
+import sys
+from collections.abc import Mapping
+from itertools import pairwise
+
+import librosa
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
+
+from audiolib import AudiolibError
+
+INK, SOFT, PALE = "#222222", "#6b6b6b", "#dcdcdc"
+# Okabe and Ito's colours, in an order in which neighbours (and the first three) differ in lightness too.
+PALETTE = ("#0072B2", "#E69F00", INK, "#009E73", "#56B4E9", "#D55E00", "#CC79A7")
+# From paper to ink. The positions make the lightness (L* of CIELAB) fall evenly; a test measures it.
+CMAP = LinearSegmentedColormap.from_list(
+    "paper_to_ink",
+    [(0, "#fffdf8"), (0.118, "#f9d9b0"), (0.289, "#ee9f7d"), (0.487, "#c9606f"), (0.676, "#8a3672"), (0.828, "#4b2364"),
+     (1, "#150e33")],
+)  # fmt: skip
+WIDTH = 7.2  # inches: at 100 dpi the 720 CSS pixels of the book's text column
+
+STYLE = {
+    "figure.figsize": (WIDTH, 2.6),
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 200,
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "audiolib",  # the same figure gives the same file
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 5,
+    "axes.edgecolor": SOFT,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "grid.color": PALE,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.4,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    **{f"{xy}tick.{key}": value for xy in "xy" for key, value in {
+        "labelsize": 8, "color": SOFT, "labelcolor": INK, "major.width": 0.6, "major.size": 3, "minor.width": 0.4,
+        "minor.size": 1.5}.items()},
+}  # fmt: skip
+
+
+def style():
+    """The book's style for the length of a ``with`` block."""
+    return mpl.rc_context(STYLE)
+
+
+def use_style():
+    """Turn the style on for the session; in a notebook also make inline figures sharp and exactly as wide as drawn."""
+    mpl.rcParams.update(STYLE)
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        from matplotlib_inline.config import InlineBackend  # comes with ipykernel, not with matplotlib
+
+        inline = InlineBackend.instance(parent=shell)
+        inline.figure_formats = {"retina"}
+        inline.print_figure_kwargs = {"bbox_inches": None}  # "tight" would change the width, and so the size of type
+
+
+# --------------------------------------------------------------------------------------------------------- sound
+
+
+@style()
+def waveform(y, sr=22050, *, start=0.0, color=PALETTE[0], ax=None):
+    """Amplitude over time.
+
+    A long signal is drawn as its extremes in each of some two thousand stretches: the same picture, no peak lost, fast.
+
+    Parameters
+    ----------
+    y : array_like [sample]
+        Signal.
+    """
+    y, sr = _signal(y), _positive("sr", sr)
+    fig, ax = _axes(ax, 1.8)
+    t = start + np.arange(len(y)) / sr
+    ends = _stretches(t)
+    keep = sorted({a + f(y[a:b]) for a, b in pairwise(ends) for f in (np.argmin, np.argmax)})
+    ax.plot(t[keep], y[keep], color=color, lw=0.6 if len(y) > 4000 else 1.2)
+    ax.axhline(0, color=SOFT, lw=0.4, zorder=0)
+    ax.set(xlim=(start, start + len(y) / sr), xlabel="Time (s)", ylabel="Amplitude")
+    return fig, ax
+
+
+@style()
+def spectrum(
+    y, sr=22050, *, scale="linear", db=True, top_db=100.0, fmin=None, fmax=None, color=PALETTE[0], ax=None
+):  # fmt: skip
+    """Strength of each frequency over the whole signal: its Fourier transform, without a window.
+
+    It is scaled so that a sinusoid of amplitude `a` with a whole number of periods reaches `a` (20 log10 `a` in dB).
+    Of the many frequencies that fall on one pixel the strongest is drawn.
+
+    Parameters
+    ----------
+    y : array_like [sample]
+        Signal.
+    db : bool
+        Level in dB rather than amplitude.
+    """
+    y, sr, top_db = _signal(y), _positive("sr", sr), _positive("top_db", top_db)
+    low, high = _band(fmin, fmax, sr, scale)
+    strength = np.abs(np.fft.rfft(y)) / len(y)
+    strength[1 : (len(y) + 1) // 2] *= 2  # a sinusoid is two of the complex terms, but for 0 Hz and sr / 2
+    frequency = np.fft.rfftfreq(len(y), 1 / sr)
+    seen = (frequency >= low) & (frequency <= high)
+    if not seen.any():
+        raise AudiolibError(f"fmin={low:g}, fmax={high:g}: its frequencies are {sr / len(y):g} Hz apart, none is there")
+    frequency, strength = frequency[seen], strength[seen]
+    if db:
+        strength = librosa.amplitude_to_db(strength, ref=1.0, amin=1e-10, top_db=top_db)
+    keep = [a + np.argmax(strength[a:b]) for a, b in pairwise(_stretches(frequency, log=scale == "log"))]
+    fig, ax = _axes(ax, 2.2)
+    floor = strength.max() - top_db if db else 0.0
+    ax.fill_between(frequency[keep], strength[keep], floor, color=color, alpha=0.15, lw=0)
+    ax.plot(frequency[keep], strength[keep], color=color, lw=0.8 if len(keep) > 1000 else 1.2)
+    _frequency_axis(ax, "x", scale, low, high)
+    ax.set(ylabel="Level (dB re 1)" if db else "Amplitude", ylim=(floor, None))
+    return fig, ax
+
+
+@style()
+def spectrogram(
+    S, sr=22050, *, scale="linear", n_fft=2048, hop_length=512, start=0.0, fmin=None, fmax=None, top_db=80.0,
+    unit="dB", limits=None, colorbar=True, ax=None,
+):  # fmt: skip
+    """Level over time and frequency.
+
+    Parameters
+    ----------
+    S : array_like [sample] or [1 + n_fft / 2, frame]
+        A signal; or its short-time Fourier transform (complex); or levels (real, in `unit`).
+    unit : str
+        ``"dB"``, or anything else (such as ``"amplitude"``) to show magnitudes as they are, from 0 up.
+    """
+    S, sr, hop = _array(S, "S"), _positive("sr", sr), _positive("hop_length", hop_length)
+    if _is_signal(S):
+        S = librosa.stft(_signal(S, "S"), n_fft=_whole("n_fft", n_fft), hop_length=_whole("hop_length", hop))
+    S = _matrix(S, "S", "[frequency, frame]")
+    if len(S) < 3 or len(S) % 2 == 0:
+        raise AudiolibError(
+            f"S: {len(S)} rows, but a spectrogram has 1 + n_fft / 2 of them, an odd number; is it [frame, frequency] "
+            "(pass S.T) or a mel spectrogram (use mel_spectrogram)?"
+        )
+    low, high = _band(fmin, fmax, sr, scale)
+    S, limits = _levels(S, unit, top_db, limits)
+    edges = (np.arange(len(S) + 1) - 0.5) * sr / 2 / (len(S) - 1)
+    if scale == "log":
+        S, edges = _thin_rows(S, edges, low, high)
+    fig, ax = _axes(ax, 2.8)
+    image = _image(ax, S, edges, hop / sr, start, limits, smooth=scale == "linear")
+    _frequency_axis(ax, "y", scale, low, high)
+    _colorbar(fig, ax, image, "Level (dB re 1)" if unit == "dB" else unit.capitalize(), colorbar)
+    return fig, ax
+
+
+@style()
+def mel_filters(sr=22050, *, n_fft=2048, n_mels=128, fmin=0.0, fmax=None, norm="slaney", scale="linear", ax=None):
+    """The triangular filters that gather the bins of a spectrum into mel bands.
+
+    Parameters
+    ----------
+    n_mels : int > 0
+        How many.
+    norm : "slaney" or None
+        Whether the triangles have the same area (as in librosa's mel spectrogram) or the same height.
+    """
+    sr, n_fft, n_mels = _positive("sr", sr), _whole("n_fft", n_fft), _whole("n_mels", n_mels)
+    low, high = _band(fmin, fmax, sr, scale)
+    weights = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin or 0.0, fmax=high, norm=norm)
+    frequency = np.fft.rfftfreq(n_fft, 1 / sr)
+    fig, ax = _axes(ax, 2.2)
+    for row, shade in zip(weights, CMAP(np.linspace(0.3, 0.9, n_mels)), strict=True):
+        (support,) = np.nonzero(row)
+        if len(support):  # librosa warns of filters that fall between two bins
+            around = slice(max(support[0] - 1, 0), support[-1] + 2)
+            ax.fill_between(frequency[around], row[around], color=shade, alpha=0.18, lw=0)
+            ax.plot(frequency[around], row[around], color=shade, lw=1.2 if n_mels <= 40 else 0.6)
+    _frequency_axis(ax, "x", scale, low, high)
+    ax.set(ylabel="Weight", ylim=(0, None))
+    return fig, ax
+
+
+@style()
+def mel_spectrogram(
+    S, sr=22050, *, n_fft=2048, hop_length=512, n_mels=128, fmin=0.0, fmax=None, start=0.0, top_db=80.0, limits=None,
+    colorbar=True, ax=None,
+):  # fmt: skip
+    """Level over time and mel band; each band has the same height.
+
+    Parameters
+    ----------
+    S : array_like [sample] or [band, frame]
+        A signal, or its log-mel spectrogram in dB.
+    n_mels : int > 0
+        How many bands to make of a signal.
+    fmin, fmax : float, optional
+        Ends of the filter bank in Hz.
+    """
+    S, sr, hop = _array(S, "S"), _positive("sr", sr), _positive("hop_length", hop_length)
+    low, high = _band(fmin, fmax, sr, "mel")
+    if _is_signal(S):
+        y, n_fft, n_mels = _signal(S, "S"), _whole("n_fft", n_fft), _whole("n_mels", n_mels)
+        S = librosa.feature.melspectrogram(
+            y=y, sr=sr, n_fft=n_fft, hop_length=_whole("hop_length", hop), n_mels=n_mels, fmin=low, fmax=high
+        )
+        S = librosa.power_to_db(S, ref=1.0, top_db=None)
+    S = _matrix(S, "S", "[band, frame]")
+    if np.iscomplexobj(S) or len(S) in (257, 513, 1025, 2049):
+        raise AudiolibError(f"S: {S.dtype}, {len(S)} rows; is it a short-time Fourier transform? use spectrogram")
+    S, limits = _levels(S, "dB", top_db, limits)
+    # The centres of the bands divide the mel axis evenly; a band reaches half-way to the next centre.
+    edges = librosa.mel_to_hz(np.linspace(librosa.hz_to_mel(low), librosa.hz_to_mel(high), 2 * len(S) + 3)[1:-1:2])
+    fig, ax = _axes(ax, 2.8)
+    image = _image(ax, S, edges, hop / sr, start, limits)
+    _frequency_axis(ax, "y", "mel", edges[0], edges[-1])
+    _colorbar(fig, ax, image, "Level (dB re 1)", colorbar)
+    return fig, ax
+
+
+@style()
+def chromagram(C, sr=22050, *, hop_length=512, start=0.0, colorbar=True, ax=None):
+    """Strength of the twelve pitch classes over time.
+
+    Parameters
+    ----------
+    C : array_like [12, frame], >= 0
+        Chroma features with the pitch class C first, for instance from ``librosa.feature.chroma_cqt``.
+    """
+    step = _positive("hop_length", hop_length) / _positive("sr", sr)
+    C = _matrix(C, "C", "[12, frame]", "a signal? use librosa.feature.chroma_cqt first")
+    if len(C) != 12:
+        hint = "is it [frame, 12]? pass C.T" if C.shape[1] == 12 else "for a spectrogram use spectrogram"
+        raise AudiolibError(f"C: {len(C)} rows, but there are 12 pitch classes; {hint}")
+    C, limits = _levels(C, "strength", None, None)
+    fig, ax = _axes(ax, 2.6)
+    image = _image(ax, C, np.arange(13) - 0.5, step, start, limits)
+    ax.set_yticks(range(12), ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"])
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylabel("Pitch class")
+    _colorbar(fig, ax, image, "Strength", colorbar)
+    return fig, ax
+
+
+@style()
+def mfcc(M, sr=22050, *, hop_length=512, start=0.0, limits=None, colorbar=True, ax=None):
+    """Mel-frequency cepstral coefficients over time.
+
+    Coefficients 0 (the mean level) and 1 (its slope) are many times the others; by default the colours span the others,
+    but for 1 % at either end, and these two may leave them.
+
+    Parameters
+    ----------
+    M : array_like [coefficient, frame]
+        Coefficients in dB, from 0 on.
+    """
+    step = _positive("hop_length", hop_length) / _positive("sr", sr)
+    M = _matrix(M, "M", "[coefficient, frame]", "a signal? use librosa.feature.mfcc first")
+    if np.iscomplexobj(M):
+        raise AudiolibError(f"M: {M.dtype}; did you pass a short-time Fourier transform? use librosa.feature.mfcc")
+    if limits is None:
+        limits = np.percentile(M[2:] if len(M) > 2 else M, [1, 99])
+    fig, ax = _axes(ax, 2.4)
+    image = _image(ax, M, np.arange(len(M) + 1) - 0.5, step, start, limits)
+    ax.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=True))
+    ax.set_ylabel("Coefficient")
+    _colorbar(fig, ax, image, "Value (dB)", colorbar, extend="both")
+    return fig, ax
+
+
+@style()
+def similarity(
+    D, *, path=None, names=("first", "second"), hop_seconds=None, label="Distance", limits=None, colorbar=True, ax=None
+):
+    """How far each frame of one recording is from each frame of another: dark where they are alike.
+
+    Parameters
+    ----------
+    D : array_like [frame of the first, frame of the second], >= 0
+        Distances.
+    path : array_like of int [step, 2], optional
+        An alignment to draw on top: row and column of each step, as in ``librosa.sequence.dtw(C=D)[1]``.
+    names : (str, str)
+        Of the first recording (upwards) and of the second (to the right).
+    hop_seconds : float or (float, float), optional
+        Seconds from frame to frame; without it the axes count frames.
+    label : str
+        What the colours mean.
+    limits : (float, float), optional
+        Distances of the darkest and the palest colour; by default 0 and the largest.
+    """
+    D, default = _levels(_matrix(D, "D", "[frame of the first, frame of the second]"), "distance", None, None)
+    steps = np.ravel(1 if hop_seconds is None else hop_seconds)
+    steps = np.broadcast_to([_positive("hop_seconds", step) for step in steps], 2)
+    if path is not None:
+        path = _matrix(path, "path", "[step, 2]")
+        if path.shape[1] != 2 or (path < 0).any() or (path >= D.shape).any():
+            hint = "; did you swap its columns?" if path.shape[1] == 2 and (path[:, ::-1] < D.shape).all() else ""
+            raise AudiolibError(f"path: up to {path.max(axis=0)}, not rows and columns of D, {D.shape}{hint}")
+    height, width = np.array(D.shape) * steps
+    longest, half = max(height, width), steps / 2
+    fig, ax = _axes(ax, 0.6 + 3.4 * height / longest, 0.7 + 3.4 * width / longest + 0.8 * bool(colorbar))
+    vmin, vmax = default if limits is None else limits
+    extent = (-half[1], width - half[1], -half[0], height - half[0])
+    image = ax.imshow(D, origin="lower", cmap=CMAP.reversed(), vmin=vmin, vmax=vmax, extent=extent)
+    if path is not None:
+        (line,) = ax.plot(path[:, 1] * steps[1], path[:, 0] * steps[0], color="white", lw=1.4)
+        line.set_path_effects([withStroke(linewidth=3.4, foreground=PALETTE[0])])
+    unit = "frame" if hop_seconds is None else "s"
+    ax.set(xlabel=f"{names[1]} ({unit})", ylabel=f"{names[0]} ({unit})")
+    _colorbar(fig, ax, image, label, colorbar)
+    return fig, ax
+
+
+# ------------------------------------------------------------------------------------------------------- results
+
+
+@style()
+def confusion(counts, labels, *, ax=None):
+    """What was taken for what. The numbers are counts; the colours are shares of the row, so that classes compare.
+
+    Parameters
+    ----------
+    counts : array_like of int [true class, predicted class]
+        How often.
+    labels : sequence of str [class]
+        Names of the classes.
+    """
+    counts, labels = _matrix(counts, "counts", "[true class, predicted class]"), list(labels)
+    if counts.shape != (len(labels), len(labels)):
+        raise AudiolibError(f"counts: shape {counts.shape}, but {len(labels)} labels make a square of {len(labels)}")
+    if (counts < 0).any() or (counts != np.round(counts)).any():
+        raise AudiolibError("counts: not all whole numbers >= 0; did you pass shares? pass counts, they are scaled")
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = 1.4 + 0.33 * len(labels)
+    fig, ax = _axes(ax, side, side + 0.1)
+    ax.imshow(share, vmin=0, vmax=1, cmap=CMAP)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            shade = "white" if share[row, column] > 0.45 else INK
+            ax.text(column, row, f"{count:.0f}", ha="center", va="center", size=8, color=shade)
+    ax.set_xticks(range(len(labels)), labels, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(labels)), labels)
+    ax.tick_params(length=0)
+    ax.spines[:].set(visible=True, color=PALE)
+    ax.set(xlabel="Predicted", ylabel="True")
+    return fig, ax
+
+
+@style()
+def history(runs, metric="accuracy", *, ax=None):
+    """A metric over the epochs: solid on the validation part, dotted on the training part.
+
+    Parameters
+    ----------
+    runs : mapping of str to sequence of float, or mapping of str to such mappings
+        What Keras calls a history, ``{"accuracy": [...], "val_accuracy": [...]}``; or several of them by name.
+    metric : str
+        Which to draw. Accuracies are shares and shown in percent.
+    """
+    runs = getattr(runs, "history", runs)
+    if not isinstance(runs, Mapping) or not runs:
+        raise AudiolibError(f"runs: {type(runs).__name__}; pass a Keras history, or a mapping of names to histories")
+    runs = {name: getattr(run, "history", run) for name, run in runs.items()}
+    one = not any(isinstance(run, Mapping) for run in runs.values())
+    curves, ends = [], []
+    for i, (name, run) in enumerate(({"": runs} if one else runs).items()):
+        if metric not in run:
+            raise AudiolibError(f"metric={metric!r}: history {name} has only {', '.join(run)}")
+        color, has_valid = PALETTE[i % len(PALETTE)], f"val_{metric}" in run
+        curves.append((_signal(run[metric], metric), color, (0, (1, 1.6))))
+        if has_valid:
+            curves.append((_signal(run[f"val_{metric}"], f"val_{metric}"), color, "-"))
+        if one:
+            ends += [(v[-1], color, part) for (v, *_), part in zip(curves, ("training", "validation"), strict=False)]
+        else:
+            ends.append((curves[-1][0][-1], color, name))
+    fig, ax = _axes(ax, 2.8)
+    for values, color, dash in curves:
+        ax.plot(range(1, len(values) + 1), values, color=color, ls=dash, marker="o" if len(values) == 1 else None)
+    if "acc" in metric:
+        ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    ax.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True))
+    ax.grid(axis="y")
+    last = max(len(values) for values, *_ in curves)
+    ax.set(xlabel="Epoch", ylabel=metric.replace("_", " ").capitalize(), xlim=(min(1, last - 1), last))
+    if not one:
+        ax.set_title("dotted: training, solid: validation", loc="right", size=8, color=SOFT)
+    _end_labels(ax, ends)
+    return fig, ax
+
+
+@style()
+def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE[0], xlabel="Accuracy (%)", ax=None):
+    """Shares with their intervals, one row each.
+
+    Parameters
+    ----------
+    names : sequence of str [row]
+        What was measured, from top to bottom.
+    values, lows, highs : array_like [row], 0 to 1
+        The shares and the ends of their intervals.
+    paper : sequence of (float, float) or None [row], optional
+        The range that the paper gives for a row, drawn as a pale bar behind it.
+    chance : float, optional
+        The share that guessing reaches, drawn as a line.
+    color : colour, or sequence of them [row]
+        Of the marks.
+    """
+    names = list(names)
+    values, lows, highs = (_signal(x, name) for x, name in ((values, "values"), (lows, "lows"), (highs, "highs")))
+    paper = [None] * len(names) if paper is None else list(paper)
+    counts = {"names": len(names), "values": len(values), "lows": len(lows), "highs": len(highs), "paper": len(paper)}
+    if len(set(counts.values())) > 1:
+        raise AudiolibError(f"a row needs one of each, there are {', '.join(f'{n} {k}' for k, n in counts.items())}")
+    for name, value, low, high in zip(names, values, lows, highs, strict=True):
+        if not 0 <= low <= value <= high <= 1:
+            hint = "percent? divide by 100" if value > 1 else "half-widths of the intervals, or their ends swapped?"
+            raise AudiolibError(f"{name}: 0 <= {low:g} <= {value:g} <= {high:g} <= 1 is not so; did you give {hint}")
+    fig, ax = _axes(ax, 0.75 + 0.27 * len(names))
+    rows = np.arange(len(names))
+    colors = [color] * len(names) if isinstance(color, str) else list(color)
+    spans = [(row, 100 * span[0], 100 * span[1]) for row, span in zip(rows, paper, strict=True) if span is not None]
+    for row, low, high in spans:
+        ax.barh(row, high - low, left=low, height=0.62, color=PALE, zorder=1)
+    ax.hlines(rows, 100 * lows, 100 * highs, color=colors, lw=1.6, zorder=3)
+    ax.scatter(100 * values, rows, color=colors, s=26, zorder=4, linewidths=0)
+    for row in rows:
+        text = f"{100 * values[row]:.1f}  [{100 * lows[row]:.1f}, {100 * highs[row]:.1f}]"
+        ax.annotate(text, (1.015, row), xycoords=("axes fraction", "data"), va="center", size=8)
+    notes = [((low + high) / 2, "the paper") for _, low, high in spans[:1]]
+    if chance is not None:
+        ax.axvline(100 * chance, color=SOFT, lw=0.8, ls=(0, (4, 3)), zorder=2)
+        notes.append((100 * chance, "chance"))
+    for x, text in notes:
+        ax.annotate(text, (x, 1.01), xycoords=("data", "axes fraction"), ha="center", va="bottom", size=8, color=SOFT)
+    ax.grid(axis="x")
+    ax.set_yticks(rows, names)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set(ylim=(len(names) - 0.4, -0.6), xlabel=xlabel)
+    return fig, ax
+
+
+# ------------------------------------------------------------------------------------------------ input, checked
+
+
+def _array(x, name):
+    if isinstance(x, str) or hasattr(x, "__fspath__"):
+        raise AudiolibError(f"{name}={str(x)!r}: did you pass a file name? read it first: y, sr = corpora.read(path)")
+    try:
+        x = np.asarray(x)
+        x = x if x.dtype.kind in "fc" else x.astype(float)
+    except (ValueError, TypeError):
+        raise AudiolibError(f"{name}: not an array of numbers; did you pass a pair such as (y, sr)?") from None
+    if x.size == 0:
+        raise AudiolibError(f"{name}: empty, shape {x.shape}; does the cut lie outside of the recording?")
+    if not np.isfinite(x).all():
+        raise AudiolibError(f"{name}: {(~np.isfinite(x)).sum()} of {x.size} values are NaN or infinite; log of 0?")
+    return x
+
+
+def _signal(y, name="y"):
+    y = _array(y, name)
+    if y.ndim == 2 and min(y.shape) <= 8:
+        axis = int(np.argmin(y.shape))
+        raise AudiolibError(f"{name}: shape {y.shape}; did you pass stereo? mix it down: {name}.mean(axis={axis})")
+    if y.ndim != 1:
+        guess = {0: "a single number", 2: "a spectrogram"}.get(y.ndim, "a batch of segments")
+        raise AudiolibError(f"{name}: shape {y.shape}, but one row of numbers is needed; did you pass {guess}?")
+    if np.iscomplexobj(y):
+        raise AudiolibError(f"{name}: complex; did you pass a Fourier transform? pass the signal itself")
+    return y
+
+
+def _is_signal(S):
+    """One channel; or so few rows of so many numbers that it can only be stereo."""
+    return S.ndim == 1 or (S.ndim == 2 and min(S.shape) <= 2 and max(S.shape) > 4000)
+
+
+def _matrix(S, name, shape, signal="a signal?"):
+    S = _array(S, name)
+    if S.ndim != 2:
+        guess = {0: "a single number?", 1: signal}.get(S.ndim, f"a batch of segments? choose one: {name}[i].T")
+        raise AudiolibError(f"{name}: shape {S.shape}, but {shape} is needed; did you pass {guess}")
+    return S
+
+
+def _levels(S, unit, top_db, limits):
+    """`S` in its unit, and the values of the palest and the darkest colour."""
+    if np.iscomplexobj(S):
+        S = np.abs(S)
+        if unit == "dB":
+            S = librosa.amplitude_to_db(S, ref=1.0, top_db=None)
+    elif unit == "dB" and (S >= 0).all():
+        raise AudiolibError(
+            "S: no level below 0 dB; did you pass amplitudes or powers? convert them with librosa.amplitude_to_db or "
+            "librosa.power_to_db"
+        )
+    if unit != "dB" and (S < 0).any():
+        raise AudiolibError(f"values down to {S.min():g}, but {unit} is never negative; did you pass dB?")
+    if limits is None:
+        peak = S.max()
+        if unit != "dB":
+            limits = (0, peak or 1)
+        else:
+            span = _positive("top_db", top_db)
+            limits = (peak - span, peak) if S.min() < peak else (peak, peak + span)  # silence is pale, not loud
+    return S, limits
+
+
+def _positive(name, value):
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not 0 < number < np.inf:
+        raise AudiolibError(f"{name}={value!r}: a number above 0 is needed")
+    return number
+
+
+def _whole(name, value):
+    if _positive(name, value) % 1:
+        raise AudiolibError(f"{name}={value!r}: a whole number of samples or bands is needed")
+    return int(value)
+
+
+def _band(fmin, fmax, sr, scale):
+    """Ends of the frequency axis in Hz."""
+    if scale not in ("linear", "log", "mel"):
+        raise AudiolibError(f"scale={scale!r}: choose 'linear', 'log' or (for filters) 'mel'")
+    low = fmin or (min(20.0, sr / 1000) if scale == "log" else 0.0)
+    high = sr / 2 if fmax is None else fmax
+    if not 0 <= low < high <= sr / 2:
+        hint = "did you give kHz?" if 0 < high < 25 else "nothing is known above half the sample rate"
+        raise AudiolibError(f"fmin={low:g}, fmax={high:g}: 0 <= fmin < fmax <= {sr / 2:g} is needed; {hint}")
+    return low, high
+
+
+# ------------------------------------------------------------------------------------------------------- drawing
+
+
+def _axes(ax, height, width=WIDTH):
+    return plt.subplots(figsize=(width, height)) if ax is None else (ax.figure, ax)
+
+
+def _stretches(x, log=False, count=2000):
+    """Where to cut sorted `x` into at most `count` stretches, evenly (or by ratio); few points are cut singly."""
+    if len(x) <= 2 * count:
+        return np.arange(len(x) + 1)
+    if log:
+        return np.unique([0, *np.searchsorted(x, np.geomspace(x[0], x[-1], count)), len(x)])
+    return np.linspace(0, len(x), count + 1).astype(int)
+
+
+def _thin_rows(S, edges, low, high, rows=600):
+    """On a logarithmic axis most rows of a spectrum share a pixel with others: keep the loudest of each such group."""
+    first = np.searchsorted(edges, np.geomspace(low, high, rows), side="right") - 1
+    first = np.unique(np.clip(first, 0, len(S) - 1))
+    return np.maximum.reduceat(S, first, axis=0), np.maximum(np.append(edges[first], edges[-1]), low / 2)
+
+
+def _image(ax, S, edges, step, start, limits, smooth=False):
+    """Draw `S` [row, frame]: row r reaches from ``edges[r]`` to ``edges[r + 1]``, frame t is centred on its time."""
+    frames = S.shape[1]
+    times = start + (np.arange(frames + 1) - 0.5) * step
+    look = {"cmap": CMAP, "vmin": limits[0], "vmax": limits[1]}
+    if smooth:  # even rows, and more of them than pixels
+        extent = (times[0], times[-1], edges[0], edges[-1])
+        image = ax.imshow(S, origin="lower", aspect="auto", extent=extent, **look)
+    else:
+        if frames > 2000:  # no column shows more; of those that share one the greatest value is drawn
+            first = np.linspace(0, frames, 2000, endpoint=False).astype(int)
+            S, times = np.maximum.reduceat(S, first, axis=1), np.append(times[first], times[-1])
+        image = ax.pcolormesh(times, edges, S, rasterized=True, **look)
+    ends = (start, start + (frames - 1) * step) if frames > 1 else times[[0, -1]]
+    ax.set(xlim=ends, ylim=edges[[0, -1]], xlabel="Time (s)")
+    return image
+
+
+def _frequency_axis(ax, which, scale, low, high):
+    """Scale, ends, ticks and label of the x or y axis; always in Hz."""
+    mel = {"functions": (librosa.hz_to_mel, librosa.mel_to_hz)} if scale == "mel" else {}
+    getattr(ax, f"set_{which}scale")("function" if mel else scale, **mel)
+    getattr(ax, f"set_{which}lim")(low, high)
+    axis = getattr(ax, f"{which}axis")
+    if scale == "linear":
+        axis.set_major_locator(MaxNLocator(6 if which == "y" else 9, steps=[1, 2, 5, 10]))
+    else:
+        octaves, decades = [0, 500, *1000 * 2 ** np.arange(6)], [b * 10**e for e in range(6) for b in (1, 2, 5)]
+        axis.set_major_locator(FixedLocator([f for f in (octaves if mel else decades) if low <= f <= high]))
+        axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda f, _: f"{f / 1000:g}k" if abs(f) >= 1000 else f"{f:g}"))
+    axis.set_label_text("Frequency (Hz, mel scale)" if mel else "Frequency (Hz)")
+
+
+def _colorbar(fig, ax, image, label, wanted, extend="neither"):
+    if wanted:
+        bar = fig.colorbar(image, ax=ax, pad=0.015, fraction=0.04, aspect=28, extend=extend, label=label)
+        bar.outline.set_visible(False)
+        bar.locator = MaxNLocator(5, steps=[1, 2, 4, 5, 10])
+        bar.update_ticks()
+
+
+def _end_labels(ax, ends, gap=0.075):
+    """Name each line at its right end, in its colour, no name on top of another."""
+    ends = sorted(ends, key=lambda end: end[0])
+    to_axes = ax.transData + ax.transAxes.inverted()
+    wanted = [to_axes.transform((1, value))[1] for value, *_ in ends]
+    placed = list(wanted)
+    for i in range(1, len(placed)):
+        placed[i] = max(placed[i], placed[i - 1] + gap)
+    down = min(np.mean(np.subtract(placed, wanted)), placed[0])  # a heap of names is centred on its lines
+    for height, (_, color, name) in zip(placed, ends, strict=True):
+        dark = 0.75 * np.array(mpl.colors.to_rgb(color))  # letters need more contrast than lines
+        ax.annotate(name, (1.01, height - down), xycoords="axes fraction", va="center", size=8, color=dark)

@@ -1,0 +1,431 @@
+"""The figures say what the data say, in true units; they draw where they are told and refuse what they cannot draw."""
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import librosa
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from audiolib import AudiolibError, plots
+
+SR = 22050
+TONE = np.sin(2 * np.pi * 1000 * np.arange(SR) / SR)
+NOISE = np.random.default_rng(0).normal(0, 0.1, 30 * SR)
+MEL_DB = librosa.power_to_db(librosa.feature.melspectrogram(y=TONE, sr=SR))
+DISTANCE = np.abs(np.subtract.outer(np.arange(6.0), np.arange(4.0)))
+HISTORY = {"accuracy": [0.2, 0.5, 0.8], "val_accuracy": [0.1, 0.4, 0.6], "loss": [2.0, 1.0, 0.5]}
+
+FIGURES = {
+    "waveform": lambda ax=None: plots.waveform(TONE, SR, ax=ax),
+    "spectrum": lambda ax=None: plots.spectrum(TONE, SR, ax=ax),
+    "spectrogram": lambda ax=None: plots.spectrogram(TONE, SR, ax=ax),
+    "spectrogram, log": lambda ax=None: plots.spectrogram(TONE, SR, scale="log", ax=ax),
+    "mel_filters": lambda ax=None: plots.mel_filters(SR, n_mels=10, ax=ax),
+    "mel_spectrogram": lambda ax=None: plots.mel_spectrogram(TONE, SR, ax=ax),
+    "chromagram": lambda ax=None: plots.chromagram(np.eye(12), SR, ax=ax),
+    "mfcc": lambda ax=None: plots.mfcc(librosa.feature.mfcc(S=MEL_DB), SR, ax=ax),
+    "similarity": lambda ax=None: plots.similarity(DISTANCE, path=[[0, 0], [5, 3]], ax=ax),
+    "confusion": lambda ax=None: plots.confusion([[3, 1], [0, 4]], ["blues", "rock"], ax=ax),
+    "history": lambda ax=None: plots.history(HISTORY, ax=ax),
+    "forest": lambda ax=None: plots.forest(["a", "b"], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], chance=0.1, ax=ax),
+}
+
+
+@pytest.fixture(autouse=True)
+def _figures_closed():
+    yield
+    plt.close("all")
+
+
+def image(ax):
+    """What a spectrogram drew: levels, and the time and frequency at which each cell begins and ends."""
+    if ax.images:
+        data = ax.images[0].get_array()
+        t0, t1, f0, f1 = ax.images[0].get_extent()
+        return data, np.linspace(t0, t1, data.shape[1] + 1), np.linspace(f0, f1, data.shape[0] + 1)
+    corners = np.asarray(ax.collections[0].get_coordinates())
+    return ax.collections[0].get_array(), corners[0, :, 0], corners[:, 0, 1]
+
+
+def loudest(ax, column):
+    """Lower and upper frequency of the loudest cell in a column."""
+    data, _, edges = image(ax)
+    row = int(np.argmax(data[:, column]))
+    return edges[row], edges[row + 1]
+
+
+# ------------------------------------------------------------------------------------- what holds for every figure
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_returned_with_units_and_never_shown(name, monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda *_, **__: pytest.fail("show was called"))
+    fig, ax = FIGURES[name]()
+    assert ax.figure is fig
+    assert plt.get_fignums() == [fig.number]
+    fig.canvas.draw()
+    assert ax.get_xlabel()
+    assert name == "forest" or ax.get_ylabel()
+    if "Time" in ax.get_xlabel():
+        assert ax.get_xlabel().endswith("(s)")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_on_the_axes_it_is_given(name):
+    fig, (left, right) = plt.subplots(1, 2)
+    assert FIGURES[name](ax=right) == (fig, right)
+    assert right.has_data()
+    assert not left.has_data()
+    assert plt.get_fignums() == [fig.number]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_is_cut_off_at_the_edge_of_the_figure(name):
+    fig, _ = FIGURES[name]()
+    fig.canvas.draw()
+    box, width, height = fig.get_tightbbox(), *fig.get_size_inches()
+    assert 0 <= box.x0 < box.x1 <= width + 0.01
+    assert 0 <= box.y0 < box.y1 <= height + 0.01
+
+
+def test_the_style_leaves_the_settings_of_the_session_alone():
+    before = dict(mpl.rcParams)
+    FIGURES["waveform"]()
+    assert dict(mpl.rcParams) == before
+
+
+def test_use_style_sets_the_style_for_the_session():
+    with mpl.rc_context():
+        plots.use_style()
+        fig, ax = plt.subplots()
+        assert fig.get_size_inches()[0] == plots.WIDTH
+        assert ax.plot([1, 2])[0].get_color() == plots.PALETTE[0]
+        assert not ax.spines["top"].get_visible()
+
+
+def test_in_a_notebook_figures_keep_their_size_and_are_sharp():
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell as S\n"
+        "S.instance()\n"
+        "from audiolib import plots\n"
+        "plots.use_style()\n"
+        "from matplotlib_inline.config import InlineBackend as B\n"
+        "print(sorted(B.instance().figure_formats), B.instance().print_figure_kwargs)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['retina'] {'bbox_inches': None}"
+
+
+def lightness(color):
+    """L* of CIELAB, 0 (black) to 100 (white), for D65."""
+    c = np.array(mpl.colors.to_rgb(color))
+    y = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+    return 116 * np.cbrt(y) - 16 if y > 216 / 24389 else y * 24389 / 27
+
+
+def test_levels_fall_evenly_in_lightness_so_that_they_survive_print_in_grey():
+    steps = np.linspace(0, 1, 101)
+    drawn = np.array([lightness(plots.CMAP(s)) for s in steps])
+    assert drawn[0] > 97 and drawn[-1] < 10
+    assert np.abs(drawn - np.interp(steps, [0, 1], drawn[[0, -1]])).max() < 2.5
+
+
+def test_the_first_lines_of_a_figure_differ_in_grey():
+    shades = [lightness(c) for c in plots.PALETTE]
+    assert np.abs(np.diff(shades)).min() > 6
+    assert np.diff(sorted(shades[:3])).min() > 20
+
+
+# ----------------------------------------------------------------------------------------------------------- sound
+
+
+def test_a_long_waveform_keeps_every_peak_in_few_points():
+    y = NOISE.copy()
+    y[[0, 123_456, len(y) - 1]] = 0.9, 1.0, -1.0
+    _, ax = plots.waveform(y, SR, start=2)
+    t, drawn = ax.lines[0].get_data()
+    assert len(t) <= 4000
+    assert t[np.argmax(drawn)] == pytest.approx(2 + 123_456 / SR)
+    assert t[np.argmin(drawn)] == pytest.approx(2 + (len(y) - 1) / SR)
+    assert (np.diff(t) > 0).all()
+    assert ax.get_xlim() == pytest.approx((2, 32))
+
+
+def test_a_short_waveform_is_drawn_sample_by_sample():
+    _, ax = plots.waveform(TONE[:500], SR)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), TONE[:500])
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), np.arange(500) / SR)
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+@pytest.mark.parametrize("seconds", [1, 30])
+def test_the_peak_of_a_1_kHz_tone_is_drawn_at_1000_Hz(scale, seconds):
+    y = 0.5 * np.tile(TONE, seconds)
+    _, ax = plots.spectrum(y, SR, scale=scale)
+    f, level = ax.lines[0].get_data()
+    assert f[np.argmax(level)] == pytest.approx(1000)
+    assert level.max() == pytest.approx(20 * np.log10(0.5), abs=1e-6)
+    assert len(f) <= 4001
+    assert ax.get_xscale() == scale
+    assert ax.get_xlim() == pytest.approx((20 if scale == "log" else 0, SR / 2))
+
+
+@pytest.mark.parametrize("samples", [1000, 1001])
+def test_the_spectrum_shows_the_amplitude_of_each_sinusoid(samples):
+    t = np.arange(samples) / samples
+    y = 0.25 + 0.5 * np.sin(2 * np.pi * 100 * t) + 0.2 * np.cos(2 * np.pi * 300 * t)
+    y += 0.1 * np.cos(np.pi * np.arange(samples)) * (samples % 2 == 0)  # half the sample rate
+    _, ax = plots.spectrum(y, samples, db=False)
+    f, strength = ax.lines[0].get_data()
+    found = dict(zip(f[strength > 1e-6].round(), strength[strength > 1e-6].round(6), strict=True))
+    assert found == {0: 0.25, 100: 0.5, 300: 0.2} | ({500: 0.1} if samples % 2 == 0 else {})
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_the_spectrogram_shows_a_tone_at_its_frequency_and_times(scale):
+    y = np.concatenate([TONE, np.sin(2 * np.pi * 5000 * np.arange(SR) / SR)])
+    _, ax = plots.spectrogram(y, SR, scale=scale)
+    _, t, _ = image(ax)
+    early, late = np.searchsorted(t, [0.5, 1.5])
+    for column, frequency in ((early, 1000), (late, 5000)):
+        low, high = loudest(ax, column)
+        assert low <= frequency <= high
+        assert high - low < 60
+    assert t[0] == pytest.approx(-256 / SR)  # frame 0 is centred on 0
+    assert np.diff(t) == pytest.approx(512 / SR)
+    assert ax.get_yscale() == scale
+    assert ax.get_xlim() == pytest.approx((0, 2), abs=512 / SR)
+
+
+def test_a_logarithmic_axis_gives_each_octave_the_same_height():
+    fig, ax = plots.spectrogram(TONE, SR, scale="log")
+    fig.canvas.draw()
+    y = ax.transData.transform([(0, f) for f in (125, 250, 500, 1000, 2000)])[:, 1]
+    assert np.diff(y) == pytest.approx(np.diff(y)[0])
+    labels = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert labels == ["20", "50", "100", "200", "500", "1k", "2k", "5k", "10k"]
+
+
+def test_thinning_a_logarithmic_spectrogram_loses_no_partial():
+    S = np.full((1025, 3), -60.0)
+    S[[100, 700, 1000]] = 0.0
+    _, ax = plots.spectrogram(S, SR, scale="log")
+    data, _, edges = image(ax)
+    assert len(data) < 600
+    for bin_ in (100, 700, 1000):
+        row = np.searchsorted(edges, bin_ * SR / 2048) - 1
+        assert data[row, 0] == 0
+    assert (data == 0).sum() == 9
+
+
+@pytest.mark.parametrize("draw", [plots.spectrogram, plots.mel_spectrogram])
+def test_a_signal_and_its_levels_give_the_same_picture(draw):
+    if draw is plots.spectrogram:
+        levels = librosa.amplitude_to_db(np.abs(librosa.stft(NOISE[:SR])), ref=1.0, top_db=None)
+    else:
+        levels = librosa.power_to_db(librosa.feature.melspectrogram(y=NOISE[:SR], sr=SR), ref=1.0, top_db=None)
+    (_, one), (_, two) = draw(NOISE[:SR], SR), draw(levels, SR)
+    np.testing.assert_allclose(image(one)[0], image(two)[0], atol=1e-4)
+    np.testing.assert_allclose(image(one)[1], image(two)[1])
+
+
+def test_colours_reach_top_db_below_the_loudest_level_and_are_labelled():
+    fig, ax = plots.spectrogram(TONE, SR, top_db=60)
+    low, high = ax.images[0].get_clim()
+    assert high == pytest.approx(20 * np.log10(512), abs=0.1)  # a Hann window of 2048 adds up half of a sine: 512
+    assert high - low == 60
+    assert fig.axes[-1].get_ylabel() == "Level (dB re 1)"
+    assert plots.spectrogram(TONE, SR, limits=(-50, 10))[1].images[0].get_clim() == (-50, 10)
+
+
+def test_silence_is_pale():
+    for draw in (plots.spectrogram, plots.mel_spectrogram):
+        _, ax = draw(np.zeros(SR), SR)
+        drawn = (ax.images or ax.collections)[0]
+        assert drawn.norm(drawn.get_array()).max() == 0
+
+
+def test_magnitudes_can_be_shown_as_they_are():
+    fig, ax = plots.spectrogram(TONE, SR, unit="amplitude")
+    assert ax.images[0].get_clim() == pytest.approx((0, 512), rel=0.01)
+    assert fig.axes[-1].get_ylabel() == "Amplitude"
+
+
+def test_mel_bands_have_the_same_height_and_their_true_frequencies():
+    fig, ax = plots.mel_spectrogram(TONE, SR)
+    low, high = loudest(ax, 20)
+    assert low < 1000 < high
+    centres = librosa.mel_frequencies(n_mels=130, fmax=SR / 2)[1:-1]
+    _, _, edges = image(ax)
+    assert ((edges[:-1] < centres) & (centres < edges[1:])).all()
+    fig.canvas.draw()
+    heights = np.diff(ax.transData.transform([(0, f) for f in edges])[:, 1])
+    assert heights == pytest.approx(heights[0])
+
+
+def test_a_long_recording_is_drawn_in_few_columns_without_losing_the_loudest():
+    S = np.full((128, 12_000), -60.0)
+    S[40, 7_777] = 0.0
+    _, ax = plots.mel_spectrogram(S, SR)
+    data, t, _ = image(ax)
+    assert data.shape == (128, 2000)
+    column = int(np.argmax(data[40]))
+    assert t[column] <= 7_777 * 512 / SR <= t[column + 1]
+    assert ax.get_xlim()[1] == pytest.approx(11_999 * 512 / SR)
+
+
+def test_mel_filters_are_triangles_that_meet_on_the_mel_scale():
+    _, ax = plots.mel_filters(SR, n_mels=10, norm=None, scale="mel")
+    peaks = [line.get_xdata()[np.argmax(line.get_ydata())] for line in ax.lines]
+    assert len(peaks) == 10
+    np.testing.assert_allclose(peaks, librosa.mel_frequencies(n_mels=12, fmax=SR / 2)[1:-1], atol=SR / 2048)
+    assert ax.get_xlim() == pytest.approx((0, SR / 2))
+
+
+def test_a_pitch_class_is_drawn_in_its_row():
+    C = np.zeros((12, 20))
+    C[9] = 1
+    _, ax = plots.chromagram(C, SR)
+    low, high = loudest(ax, 0)
+    assert ax.get_yticklabels()[round((low + high) / 2)].get_text() == "A"
+
+
+def test_the_two_large_coefficients_do_not_set_the_colours_of_the_others():
+    M = np.random.default_rng(0).normal(0, 10, (13, 200))
+    M[0] -= 400
+    M[1] += 150
+    _, ax = plots.mfcc(M, SR)
+    low, high = ax.collections[0].get_clim()
+    assert -40 < low < -15 and 15 < high < 40
+
+
+def test_a_path_lies_on_the_cells_it_names():
+    path = np.array([[0, 0], [1, 1], [3, 2], [5, 3]])
+    _, ax = plots.similarity(DISTANCE, path=path, names=("Slow", "Fast"), hop_seconds=(0.5, 0.25))
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), path[:, ::-1] * [0.25, 0.5])
+    assert ax.images[0].get_extent() == pytest.approx((-0.125, 0.875, -0.25, 2.75))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Fast (s)", "Slow (s)")
+    alike, unlike = (lightness(ax.images[0].cmap(ax.images[0].norm(d))) for d in (0.0, 5.0))
+    assert alike < unlike
+
+
+def test_the_path_of_librosa_can_be_passed_as_it_is():
+    path = librosa.sequence.dtw(C=DISTANCE)[1]
+    assert len(plots.similarity(DISTANCE, path=path)[1].lines) == 1
+
+
+# --------------------------------------------------------------------------------------------------------- results
+
+
+def test_confusion_shows_counts_and_colours_shares_of_the_row():
+    _, ax = plots.confusion([[30, 10], [0, 4]], ["blues", "rock"])
+    np.testing.assert_allclose(ax.images[0].get_array(), [[0.75, 0.25], [0, 1]])
+    assert {text.get_position(): text.get_text() for text in ax.texts} == {(0, 0): "30", (1, 0): "10", (1, 1): "4"}
+    assert ax.yaxis_inverted()
+
+
+def test_confusion_draws_a_class_that_never_occurs():
+    _, ax = plots.confusion([[0, 0], [1, 4]], ["blues", "rock"])
+    assert ax.images[0].get_array()[0].tolist() == [0, 0]
+
+
+def test_history_begins_at_epoch_1_and_names_its_lines():
+    _, ax = plots.history(HISTORY)
+    dotted, solid = ax.lines
+    assert dotted.get_xdata()[0] == solid.get_xdata()[0] == 1
+    assert list(dotted.get_ydata()) == HISTORY["accuracy"]
+    assert list(solid.get_ydata()) == HISTORY["val_accuracy"]
+    assert solid.get_linestyle() == "-" != dotted.get_linestyle()
+    assert {text.get_text() for text in ax.texts} == {"training", "validation"}
+
+
+def test_names_of_lines_that_end_together_do_not_overlap():
+    runs = {name: {"accuracy": [0.1, 0.9], "val_accuracy": [0.1, 0.7 + i / 1000]} for i, name in enumerate("abcd")}
+    fig, ax = plots.history(runs)
+    fig.canvas.draw()
+    boxes = sorted((text.get_window_extent() for text in ax.texts), key=lambda box: box.y0)
+    assert [text.get_text() for text in ax.texts] == list("abcd")
+    assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
+
+
+def test_history_takes_what_keras_returns_and_a_metric_without_validation():
+    class Keras:
+        history = HISTORY
+
+    assert len(plots.history(Keras())[1].lines) == 2
+    assert len(plots.history({"small": Keras(), "large": Keras()})[1].lines) == 4
+    assert [text.get_text() for text in plots.history(Keras(), "loss")[1].texts] == ["training"]
+
+
+def test_forest_draws_value_interval_paper_and_chance_in_percent():
+    _, ax = plots.forest(["a", "b"], [0.8, 0.6], [0.7, 0.5], [0.85, 0.7], paper=[(0.83, 0.87), None], chance=0.1)
+    intervals, dots = ax.collections
+    np.testing.assert_allclose(intervals.get_segments(), [[[70, 0], [85, 0]], [[50, 1], [70, 1]]])
+    np.testing.assert_allclose(dots.get_offsets(), [[80, 0], [60, 1]])
+    (bar,) = ax.patches
+    assert (bar.get_x(), bar.get_width()) == pytest.approx((83, 4))
+    assert list(ax.lines[0].get_xdata()) == [10, 10]
+    assert "80.0  [70.0, 85.0]" in [text.get_text() for text in ax.texts]
+    assert ax.yaxis_inverted()
+
+
+# -------------------------------------------------------------------------------------------------- input refused
+
+STFT = librosa.stft(TONE)
+REFUSED = {
+    "a spectrogram as a signal": (lambda: plots.waveform(np.abs(STFT)), "did you pass a spectrogram"),
+    "stereo, channels first": (lambda: plots.waveform(np.zeros((2, 9000))), r"mix it down: y.mean\(axis=0\)"),
+    "stereo, channels last": (lambda: plots.spectrum(np.zeros((9000, 2))), r"mix it down: y.mean\(axis=1\)"),
+    "stereo as a spectrogram": (lambda: plots.spectrogram(np.zeros((9001, 2))), "did you pass stereo"),
+    "stereo as a mel spectrogram": (lambda: plots.mel_spectrogram(np.zeros((2, 9000))), "did you pass stereo"),
+    "a batch": (lambda: plots.mel_spectrogram(np.zeros((8, 130, 128))), r"choose one: S\[i\].T"),
+    "a pair (y, sr)": (lambda: plots.waveform((TONE, SR)), r"pair such as \(y, sr\)"),
+    "a pair (y, sr) as a spectrogram": (lambda: plots.spectrogram((TONE, SR)), r"pair such as \(y, sr\)"),
+    "a file name": (lambda: plots.waveform("blues.00000.wav"), "did you pass a file name"),
+    "words": (lambda: plots.waveform(["a", "b"]), "not an array of numbers"),
+    "nothing": (lambda: plots.waveform(None), "NaN|not an array"),
+    "an empty signal": (lambda: plots.waveform([]), r"y: empty, shape \(0,\)"),
+    "NaN": (lambda: plots.waveform([0.0, np.nan, 1.0]), "1 of 3 values are NaN"),
+    "infinity": (lambda: plots.mel_spectrogram(np.log10(np.eye(4))), "log of 0"),
+    "a complex signal": (lambda: plots.spectrum(np.fft.rfft(TONE)), "did you pass a Fourier transform"),
+    "a number": (lambda: plots.waveform(3.0), "a single number"),
+    "a rate of 0": (lambda: plots.waveform(TONE, 0), "sr=0"),
+    "a rate in words": (lambda: plots.waveform(TONE, "fast"), "sr='fast'"),
+    "half a sample": (lambda: plots.spectrogram(TONE, SR, hop_length=0.5), "hop_length=0.5: a whole number"),
+    "an unknown scale": (lambda: plots.spectrogram(TONE, SR, scale="bark"), "scale='bark'"),
+    "frequencies in kHz": (lambda: plots.spectrum(TONE, SR, fmin=20, fmax=8), "did you give kHz"),
+    "above half the rate": (lambda: plots.spectrogram(TONE, SR, fmax=20000), "half the sample rate"),
+    "between two bins": (lambda: plots.spectrum(TONE[:50], SR, fmin=10, fmax=20), "441 Hz apart"),
+    "amplitudes as dB": (lambda: plots.spectrogram(np.abs(STFT), SR), "did you pass amplitudes or powers"),
+    "dB as amplitudes": (lambda: plots.spectrogram(-np.abs(STFT), SR, unit="amplitude"), "did you pass dB"),
+    "a transposed spectrogram": (lambda: plots.spectrogram(STFT.T, SR), "pass S.T"),
+    "an STFT as a mel spectrogram": (lambda: plots.mel_spectrogram(STFT, SR), "use spectrogram"),
+    "a negative range": (lambda: plots.spectrogram(TONE, SR, top_db=-80), "top_db=-80"),
+    "transposed chroma": (lambda: plots.chromagram(np.ones((40, 12))), "pass C.T"),
+    "a signal as chroma": (lambda: plots.chromagram(TONE), "chroma_cqt"),
+    "a mel spectrogram as chroma": (lambda: plots.chromagram(np.ones((128, 40))), "128 rows"),
+    "a signal as MFCC": (lambda: plots.mfcc(TONE), "librosa.feature.mfcc"),
+    "similarities below 0": (lambda: plots.similarity(-DISTANCE), "never negative"),
+    "a swapped path": (lambda: plots.similarity(DISTANCE, path=[[0, 0], [3, 5]]), "swap its columns"),
+    "a path of one column": (lambda: plots.similarity(DISTANCE, path=[[0], [1]]), "path: up to"),
+    "shares as counts": (lambda: plots.confusion([[0.5, 0.5], [0, 1]], ["a", "b"]), "did you pass shares"),
+    "too few labels": (lambda: plots.confusion([[1, 0], [0, 1]], ["a"]), "1 labels"),
+    "an unknown metric": (lambda: plots.history(HISTORY, "f1"), "has only accuracy, val_accuracy, loss"),
+    "no history": (lambda: plots.history([0.1, 0.2]), "runs: list"),
+    "a run without epochs": (lambda: plots.history({"accuracy": []}), "accuracy: empty"),
+    "percent": (lambda: plots.forest(["a"], [50], [40], [60]), "divide by 100"),
+    "half-widths": (lambda: plots.forest(["a"], [0.5], [0.1], [0.1]), "half-widths"),
+    "rows of different number": (lambda: plots.forest(["a", "b"], [0.5], [0.4], [0.6]), "2 names, 1 values"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_input_that_cannot_be_drawn_is_refused_with_a_guess_and_leaves_no_figure(case):
+    draw, message = REFUSED[case]
+    with np.errstate(divide="ignore"), pytest.raises(AudiolibError, match=message):
+        draw()
+    assert plt.get_fignums() == []
