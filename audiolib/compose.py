@@ -1,0 +1,384 @@
+"""Music out of a seed: the embedded corpus, and pieces that can be performed in more than one way.
+
+Goal: everybody has music with GTZAN's ten labels and file layout on disk a few seconds after the first ``make``,
+without a network and without anybody's copyright. ``track`` draws a score from the tables in ``scores`` (metre, tempo,
+harmony, drum pattern, instruments differ by genre) and plays it with ``sounds``; ``write_corpus`` puts many tracks on
+disk as FLAC files. The genres are caricatures that share tempos, chords and instruments on purpose: a classifier can
+tell them apart often, not always. What works on them may fail on real music.
+
+``perform`` plays one of two short ``PIECES`` with a tempo curve, an instrument, a register and ornaments of choice, and
+says when each written note begins: two performances of one composition, aligned by construction.
+
+Conventions: signals are float32 [sample] at ``sr`` Hz, pitches MIDI numbers (A4 = 69 = 440 Hz), times seconds. All
+chance comes from the seed: the same arguments give the same samples, in any order of calls, on one machine (another
+processor may round the last bit differently).
+
+Chapters: 01_dataset, 05_chroma
+"""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import joblib
+import numpy as np
+import scipy.signal
+import soundfile
+from tqdm.auto import tqdm
+
+from audiolib import AudiolibError, sounds
+from audiolib.scores import CHORDS, INSTRUMENTS, NOTES, PIECES, RECORDINGS, SCALES, STROKES, STYLES
+
+GENRES = tuple(STYLES)
+VERSION = 1  # of the music: a change that can be heard gets a new number, and corpora of the old one are made again
+
+# --- playing ----------------------------------------------------------------------------------------------------------
+
+
+def _chord(name):
+    """Root (pitch class) and semitones above it, from a name such as ``Ebmaj7``."""
+    accidental = name[1:2] in ("b", "#")
+    root = NOTES[name[0]] + (NOTES[name[1]] if accidental else 0)
+    return root % 12, CHORDS[name[1 + accidental :]]
+
+
+def _play(instrument, pitches, seconds, *, seed, sr):
+    """Notes of one instrument sounding together, their largest sample 1. Pitches are MIDI numbers, ``()`` for drums."""
+    kind, options, attack, drive = INSTRUMENTS[instrument]
+    if kind in ("kick", "snare", "hat"):
+        y = getattr(sounds, kind)(seconds, sr=sr, **options, **({} if kind == "kick" else {"seed": seed}))
+    elif not pitches:
+        y = sounds.fm(seconds=seconds, sr=sr, **options)
+    else:
+        y = sum(_note(kind, options, pitch, seconds, seed, sr) for pitch in pitches)
+    y = y / max(np.abs(y).max(), 1e-9)
+    if drive:
+        y = np.tanh(drive * y) / np.tanh(drive)
+    return sounds.fade(y, sr=sr, attack=attack, release=0.03)
+
+
+def _note(kind, options, pitch, seconds, seed, sr):
+    frequency = float(sounds.midi_to_hz(pitch))
+    if kind == "piano":
+        return sounds.piano_note(pitch, seconds, sr=sr)
+    if kind == "pluck":
+        return sounds.pluck(frequency, seconds, seed=[seed, round(pitch)], sr=sr, **options)
+    if kind == "fm":
+        return sounds.fm(frequency, seconds, sr=sr, **options)
+    strengths, detune = options["amplitudes"], options.get("detune", 0.0)
+    series = frequency * np.arange(1, len(strengths) + 1)
+    voices = (series * (1 - detune / 2), series * (1 + detune / 2)) if detune else (series,)
+    return sounds.partials(
+        np.concatenate(voices), seconds, sr=sr, amplitudes=np.tile(strengths, len(voices)),
+        decays=options.get("decay", np.inf),
+    )  # fmt: skip
+
+
+def _render(events, n, *, seed, sr):
+    """Sum of events ``(start in seconds, instrument, pitches, length in seconds, gain)``; equal notes are made once."""
+    y, notes = np.zeros(n, dtype=np.float32), {}
+    for start, instrument, pitches, seconds, gain in events:
+        key = (instrument, pitches, round(seconds, 3))
+        if key not in notes:
+            notes[key] = _play(*key, seed=seed, sr=sr)
+        first = round(start * sr)
+        if 0 <= first < n:
+            note = notes[key][: n - first]
+            y[first : first + len(note)] += np.float32(gain) * note
+    return y
+
+
+def _room(y, *, sr, wet):
+    """Echoes: each pass doubles their number, so that eight short delays make 255 of them."""
+    echo = y.copy()
+    for milliseconds in (11, 17, 29, 41, 59, 83, 113, 149):
+        d = round(milliseconds * sr / 1000)
+        echo[d:] += 0.6 * echo[:-d].copy()
+    return y + wet * echo
+
+
+def track(genre, index, *, seconds=30.0, sr=22050, seed=0):
+    """One track of the embedded corpus.
+
+    Parameters
+    ----------
+    genre : str
+        One of ``GENRES``.
+    index : int, >= 0
+        Number of the track in its genre.
+    seconds : float
+        Length; the excerpt starts somewhere in a bar and ends where it ends, as GTZAN's do.
+
+    Returns
+    -------
+    float32 [sample]
+        RMS between -25 and -12 dBFS, no sample beyond ±0.98.
+
+    Raises
+    ------
+    AudiolibError
+        If the genre is unknown, or index, seed, length or rate are out of range.
+    """
+    if genre not in GENRES:
+        raise AudiolibError(f"genre={genre!r} is not composed here; choose one of {', '.join(GENRES)}")
+    _check(seconds, sr, index=index, seed=seed)
+    rng = np.random.default_rng([int(seed), GENRES.index(genre), int(index)])
+    events = _score(STYLES[genre][rng.integers(len(STYLES[genre]))], seconds, rng)
+    n = round(seconds * sr)
+    y = _render(events, n, seed=int(rng.integers(2**31)), sr=sr)
+
+    dark, wet, limit, level, floor = (rng.uniform(*limits) for limits in RECORDINGS[genre])
+    y = scipy.signal.lfilter(np.float32([1 - dark]), np.float32([1, -dark]), _room(y, sr=sr, wet=wet))
+    y = np.tanh(y * np.float32(limit / _rms(y)))
+    y *= np.float32(1 / _rms(y))
+    y += np.float32(10 ** (floor / 20)) * rng.standard_normal(n, dtype=np.float32)
+    y *= min(10 ** (level / 20), 0.98 / float(np.abs(y).max()))
+    return sounds.fade(y, sr=sr)
+
+
+def _check(seconds, sr, **numbers):
+    for name, number in numbers.items():
+        if int(number) != number or number < 0:
+            raise AudiolibError(f"{name}={number!r} is not a whole number from 0")
+    if not (0.5 <= seconds <= 600 and 16000 <= sr <= 48000):
+        raise AudiolibError(f"seconds={seconds!r}, sr={sr!r}: tracks are 0.5 to 600 s long at 16000 to 48000 Hz")
+
+
+def _rms(y):
+    return max(float(np.sqrt(np.mean(y**2))), 1e-9)
+
+
+def _score(style, seconds, rng):
+    """Events of one excerpt in a style, see ``_render``."""
+    steps, key = style["steps"], int(rng.integers(12))
+    bars = style["chords"][rng.integers(len(style["chords"]))].split()
+    scale = SCALES[style["scales"][rng.integers(len(style["scales"]))]]
+    beat = 60 / rng.uniform(*style["tempo"])
+    loose = rng.uniform(0.001, 0.008)  # seconds by which the players miss the beat
+    parts = []
+    for instruments, low, length, level, chance, patterns in style["parts"]:
+        if rng.uniform() < chance:
+            instrument = instruments[rng.integers(len(instruments))]
+            pattern = patterns[rng.integers(len(patterns))].split("|")
+            gain = 10 ** ((level + rng.uniform(-2, 2)) / 20)
+            parts.append((instrument, low, min(length * beat * rng.uniform(0.8, 1.2), 4.0), gain, pattern))
+    width = len(parts[0][4][0])  # steps in a bar; the first part of a style is in every track
+    bar_seconds = width / steps * beat
+    count = int(seconds / bar_seconds / (1 - style["rubato"])) + 3
+    first, now = int(rng.integers(len(bars))), -rng.uniform(0, bar_seconds)
+    walks = [rng.integers(-2, 3, width) for _ in range(4)]  # a melody of four bars that comes back, bent to the harmony
+    rests = rng.uniform(size=(len(parts), count // 4 + 1)) < 0.12  # for four bars a part may be silent
+
+    events = []
+    for bar in range(count):
+        chords = [_chord(name) for name in bars[(first + bar) % len(bars)].split("-")]
+        step_seconds = beat / steps * (1 + style["rubato"] * np.sin(2 * np.pi * (bar / 4 + rng.uniform(-0.05, 0.05))))
+        for part, (instrument, low, length, gain, pattern) in enumerate(parts):
+            if rests[part, bar // 4]:
+                continue
+            place = len(scale) // 2
+            for step, sign in enumerate(pattern[bar % len(pattern)]):
+                if sign == ".":
+                    continue
+                root, tones = chords[step * len(chords) // width]
+                root = low + (key + root - low) % 12
+                if sign in "Xxo":
+                    pitches = ()
+                elif sign == "m":
+                    place = int(np.clip(place + walks[bar % 4][step], 0, len(scale) + 3))
+                    pitch = low - 5 + (key - low + 5) % 12 + 12 * (place // len(scale)) + scale[place % len(scale)]
+                    if step % steps == 0:  # on the beat the melody stands on the nearest note of the chord
+                        pitch += min(((root + t - pitch + 6) % 12 - 6 for t in tones), key=abs)
+                    pitches = (pitch,)
+                elif sign in "Cc":
+                    close = tones == CHORDS["5"] or INSTRUMENTS[instrument][3] >= 10
+                    pitches = tuple(root + t if close else low + (root + t - low) % 12 for t in tones)
+                else:
+                    pitches = (root + {"1": 0, "3": tones[1], "5": tones[2], "6": 9, "8": 12}[sign],)
+                late = style["swing"] if step % 2 else 0.0
+                start = now + (step + late) * step_seconds + rng.normal(0, loose)
+                loud = gain * STROKES.get(sign, 0.75) * rng.uniform(0.8, 1.1)
+                events.append((start, instrument, pitches, length, loud))
+        now += width * step_seconds
+    return events
+
+
+# --- the corpus on disk -----------------------------------------------------------------------------------------------
+
+
+def write_corpus(folder, *, tracks=10, seconds=30.0, seed=0, progress=True):
+    """Write the embedded corpus as ``<folder>/genres/<genre>/<genre>.NNNNN.flac`` (16 bit), on all cores.
+
+    Each file appears whole or not at all, and ``manifest.json``, which says what the corpus is and how large each file
+    is, comes last: a corpus whose writing was killed is never taken for whole. A whole one is recognised by its
+    manifest and the sizes of its files; a missing file or one of another size is made again, and all of them if a
+    setting differs.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there.
+    tracks : int, 1 to 99999
+        Tracks per genre. A file in a genre's folder that is named like a track but is not one of these is removed.
+    seconds : float
+        Length of each track.
+    progress : bool
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    AudiolibError
+        If the folder cannot be written or the disk is full, or a setting is out of range.
+    """
+    folder = Path(folder)
+    if int(tracks) != tracks or not 1 <= tracks <= 99999:
+        raise AudiolibError(f"tracks={tracks!r} is not a whole number from 1 to 99999")
+    _check(seconds, 22050, seed=seed)
+    names = {f"genres/{genre}/{genre}.{index:05d}.flac": (genre, index) for genre in GENRES for index in range(tracks)}
+    settings = {"version": VERSION, "seed": int(seed), "tracks": int(tracks), "seconds": float(seconds), "sr": 22050}
+    manifest = folder / "manifest.json"
+    try:
+        sizes = _known_sizes(manifest, settings)
+        todo = [name for name in names if not (name in sizes and _size(folder / name) == sizes[name])]
+        if not todo:
+            return folder
+        manifest.unlink(missing_ok=True)
+        for genre in GENRES:
+            (folder / "genres" / genre).mkdir(parents=True, exist_ok=True)
+            for old in (folder / "genres" / genre).glob(f"{genre}.[0-9][0-9][0-9][0-9][0-9].flac"):
+                if f"genres/{genre}/{old.name}" not in names:
+                    old.unlink()
+        # For a small corpus starting workers costs more than it saves.
+        jobs = joblib.Parallel(n_jobs=-1 if len(todo) * seconds > 300 else 1, return_as="generator_unordered")
+        calls = (joblib.delayed(_write_track)(folder, name, *names[name], seconds, seed) for name in todo)
+        bar = tqdm(jobs(calls), total=len(todo), desc="composing", unit="track", disable=not progress)
+        sizes = sizes | dict(bar)
+        about = settings | {"files": {name: sizes[name] for name in names}}
+        _write_whole(manifest, json.dumps(about, indent=1).encode())
+    except OSError as error:
+        megabytes = 0.035 * len(names) * seconds
+        raise AudiolibError(
+            f"{folder}: cannot write the synthetic corpus ({error.strerror or error}); it needs about "
+            f"{megabytes:.0f} MB in a folder that you may write to; free some space, or let AUDIOLIB_CACHE name another folder"
+        ) from error
+    return folder
+
+
+def _known_sizes(manifest, settings):
+    """Size of each file by name, as a manifest with these settings has them; empty if there is none."""
+    try:
+        about = json.loads(manifest.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    if isinstance(about, dict) and isinstance(about.get("files"), dict) and settings.items() <= about.items():
+        return about["files"]
+    return {}
+
+
+def _size(path):
+    return path.stat().st_size if path.is_file() else None
+
+
+def _write_track(folder, name, genre, index, seconds, seed):
+    data = io.BytesIO()
+    soundfile.write(data, track(genre, index, seconds=seconds, seed=seed), 22050, format="FLAC", subtype="PCM_16")
+    _write_whole(folder / name, data.getvalue())
+    return name, len(data.getvalue())
+
+
+def _write_whole(path, data):
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # a reader of the corpus looks for .flac and sees none
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+# --- one composition, many performances -------------------------------------------------------------------------------
+
+
+def perform(piece, *, tempo_curve=(1.0,), instrument="piano", transpose=0, octave=0, ornaments=False, seed=0, sr=22050):
+    """Play one of ``PIECES``.
+
+    Parameters
+    ----------
+    piece : str
+        Key of ``PIECES``.
+    tempo_curve : sequence of float
+        Tempo relative to the written one at points evenly spaced over the piece, straight lines between: ``(1,)`` is
+        steady, ``(1, 1.3, 0.7)`` presses on and then broadens.
+    instrument : str
+        A pitched key of ``INSTRUMENTS``.
+    transpose : int
+        Semitones by which everything is moved.
+    octave : int
+        Octaves by which everything is moved: another register, the same pitch classes.
+    ornaments : bool
+        Turns on long melody notes and spread instead of struck chords.
+    seed : int
+        Of the small unevenness of the player (5 ms, 1 dB) and of the choice of ornaments.
+
+    Returns
+    -------
+    y : float32 [sample]
+        Peak 0.7.
+    onsets : float64 [note]
+        Seconds at which the written melody notes begin, in the order of the score. The same notes in every performance
+        of a piece, so that two performances can be aligned by them.
+    """
+    if piece not in PIECES:
+        raise AudiolibError(f"piece={piece!r} is not written here; choose one of {', '.join(PIECES)}")
+    if instrument not in INSTRUMENTS or INSTRUMENTS[instrument][0] not in ("piano", "fm", "partials", "pluck"):
+        raise AudiolibError(f"instrument={instrument!r} cannot play a melody; try piano, strings or organ")
+    curve = np.asarray(tempo_curve, dtype=float)
+    if curve.ndim != 1 or len(curve) == 0 or not ((curve > 0.2) & (curve < 5)).all():
+        guess = "; did you give beats per minute?" if (np.nan_to_num(curve) > 20).any() else ""
+        raise AudiolibError(f"tempo_curve={tempo_curve!r}: needs factors between 0.2 and 5 of the written tempo{guess}")
+    score, rng = PIECES[piece], np.random.default_rng(seed)
+    bars = score["chords"].split()
+    total = len(bars) * score["beats"]
+    grid = np.linspace(0, total, 24 * total + 1)  # time is the sum of the lengths of many small steps
+    speed = score["tempo"] / 60 * np.interp(grid, np.linspace(0, total, len(curve)), curve)
+    times = np.concatenate([[0.0], np.cumsum(np.diff(grid) * (1 / speed[:-1] + 1 / speed[1:]) / 2)])
+
+    def at(beat):
+        return 0.1 + float(np.interp(beat, grid, times))
+
+    shift, events, onsets, beat = transpose + 12 * octave, [], [], 0.0
+    for note in score["melody"].replace("|", " ").split():
+        name, beats = note.split(":")
+        pitch = NOTES[name[0]] + (NOTES[name[1]] if name[1] in "b#" else 0) + 12 * (int(name[-1]) + 1) + shift
+        start, stop = at(beat) + rng.normal(0, 0.005), at(beat + float(beats)) + 0.1
+        onsets.append(start)
+        turn = ornaments and float(beats) >= 1 and rng.uniform() < 0.6
+        if turn:  # the note, its upper neighbour in the scale, the note
+            above = next(step for step in (1, 2) if (pitch - shift + step) % 12 in SCALES["major"])
+            flick = min(0.09, (stop - start) / 6)
+            events += [(start, (pitch,), flick + 0.05, 0.8), (start + flick, (pitch + above,), flick + 0.05, 0.7)]
+            start += 2 * flick
+        events.append((start, (pitch,), stop - start, 10 ** (rng.uniform(-1, 1) / 20)))
+        beat += float(beats)
+    for bar, names in enumerate(bars):
+        names = names.split("-")
+        for half, name in enumerate(names):
+            beats = score["beats"] / len(names)
+            beat = bar * score["beats"] + half * beats
+            root, tones = _chord(name)
+            length = at(beat + beats) - at(beat)
+            for voice, pitch in enumerate([36 + root, *sorted(50 + (root + tone - 2) % 12 for tone in tones)]):
+                late = voice * (0.06 if ornaments else 0.0) + rng.normal(0, 0.003)
+                events.append((at(beat) + late, (pitch + shift,), length, 0.5 if voice == 0 else 0.25))
+    y = _render(
+        [(start, instrument, pitches, seconds, gain) for start, pitches, seconds, gain in events],
+        round((at(total) + 1.0) * sr), seed=seed, sr=sr,
+    )  # fmt: skip
+    y = _room(y, sr=sr, wet=0.15)
+    y += np.float32(1e-4) * rng.standard_normal(len(y), dtype=np.float32)  # a silent room has no chroma to compare
+    return sounds.fade(y * (0.7 / np.abs(y).max()), sr=sr, release=0.5), np.array(onsets)
