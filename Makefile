@@ -87,17 +87,9 @@ $(BUILD)/corpus.txt: FORCE $(ENV)
 	    '$(CORPUS)' > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-# One executor: jupytext makes the notebook, papermill runs it. A chapter that fails stays in $(BUILD)/failed to look at.
-$(BUILD)/notebooks/%.ipynb: notebooks/%.md $(LIBRARY) $(BUILD)/parameters.txt $(BUILD)/corpus.txt $(ENV)
-	@mkdir -p $(@D) $(BUILD)/running $(BUILD)/failed
-	@rm -f $(BUILD)/failed/$*.ipynb
-	@echo 'running chapter $*'
-	@$(VENV)/bin/jupytext --quiet --to ipynb --output $(BUILD)/running/$*.in.ipynb $<
-	@$(RUN) -m papermill $(BUILD)/running/$*.in.ipynb $(BUILD)/running/$*.ipynb --cwd notebooks \
-	    $(if $(filter-out synthetic,$(CORPUS)),-p corpus '$(CORPUS)') --progress-bar --no-log-output || \
-	    { mv $(BUILD)/running/$*.ipynb $(BUILD)/failed/; \
-	      echo 'make: chapter notebooks/$*.md failed at the cell named above; as far as it ran: $(BUILD)/failed/$*.ipynb' >&2; exit 1; }
-	@mv $(BUILD)/running/$*.ipynb $@
+# One executor for all: what CI ran is what readers see. A chapter that fails stays in $(BUILD)/failed to look at.
+$(BUILD)/notebooks/%.ipynb: notebooks/%.md notebooks/run.py $(LIBRARY) $(BUILD)/parameters.txt $(BUILD)/corpus.txt $(ENV)
+	@$(RUN) notebooks/run.py $< $(BUILD) $(if $(filter-out synthetic,$(CORPUS)),-p corpus '$(CORPUS)')
 
 # The chapters on the studies read their records.
 $(filter $(BUILD)/notebooks/1%,$(EXECUTED)): $(wildcard results/*.json results/*/*.json)
@@ -105,9 +97,9 @@ $(filter $(BUILD)/notebooks/1%,$(EXECUTED)): $(wildcard results/*.json results/*
 # Jupyter Book sees prose and executed chapters side by side, with the paths that _toc.yml names.
 # Sphinx repeats no warning for a page that it has in store, so after a failure it must read all of them again.
 $(BUILD)/html/index.html: $(EXECUTED) $(PAGES)
-	@rm -rf $(BUILD)/source && mkdir -p $(BUILD)/source
-	@cp -Rp book _config.yml _toc.yml $(BUILD)/notebooks $(BUILD)/source/
-	$(VENV)/bin/jupyter-book build $(BUILD)/source --path-output $(BUILD)/.. --quiet --warningiserror --keep-going || \
+	@rm -rf $(BUILD)/pages && mkdir -p $(BUILD)/pages
+	@cp -Rp book _config.yml _toc.yml $(BUILD)/notebooks $(BUILD)/pages/
+	$(VENV)/bin/jupyter-book build $(BUILD)/pages --path-output $(BUILD)/.. --quiet --warningiserror --keep-going || \
 	    { rm -rf $(BUILD)/.doctrees $@; exit 1; }
 	@touch $@
 	@echo 'the book: $@'
