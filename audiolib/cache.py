@@ -6,8 +6,8 @@ Two things lie under ``AUDIOLIB_CACHE``:
   read again only if one of these changed, or if it is so young that a change could hide behind the clock's tick;
 - ``features/``: for each key a data file ``<key>-<random>.npy`` and a manifest ``<key>.json`` that names it. The data
   come first, under a name nobody knows; the manifest moves in with one atomic rename. So a killed writer leaves no more
-  than a file without a manifest (swept away later), and of two writers at once the last one's
-  result stands, whole.
+  than a file without a manifest (swept away later), and of two writers at once the last one's result stands,
+  whole.
 
 The manifest holds the SHA-256 of the array. It is checked again whenever the data file's signature is another than when
 it was last right, so a damaged file is found, and a load that nothing happened to takes milliseconds.
@@ -19,6 +19,7 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import inspect
 import json
 import os
 import secrets
@@ -29,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audiolib import AudiolibError, corpora
+from audiolib import AudiolibError, corpora, frontend
 
 # A file that changed less than this ago may change again without a new time stamp (two seconds is FAT's step).
 YOUNG_NS = 2_000_000_000
@@ -194,5 +195,6 @@ def _versions():
     import soundfile
 
     packages = {name: importlib.metadata.version(name) for name in ("librosa", "numpy", "scipy", "soxr", "soundfile")}
-    code = "".join((Path(__file__).parent / f"{name}.py").read_text() for name in ("corpora", "features", "frontend"))
+    sources = {inspect.getsourcefile(function) for function in (corpora.read, frontend.transform)}
+    code = "".join(Path(source).read_text(encoding="utf-8") for source in sorted(sources))
     return packages | {"libsndfile": soundfile.__libsndfile_version__, "code": _sha256(code)}

@@ -12,6 +12,7 @@ comes from. Conventions as in `audiolib.frontend`: float32 ``[segment, frame, ba
 Chapters: 06_data
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -58,6 +59,7 @@ class Features:
     hop_seconds : float
         Time between frames, in seconds.
     skipped : tuple of (name, reason)
+        Clips without a segment, after the paths that the corpus had skipped before.
     fingerprint : str
         SHA-256 over `x` and the clips: equal fingerprints, equal features.
     """
@@ -203,8 +205,6 @@ def extract(corpus, frontend=LOG_MEL, *, jobs=None, cache=True, progress=True):
     UserWarning
         If clips are skipped, a damaged cache is made again, or the result cannot be kept.
     """
-    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0):
-        raise AudiolibError(f"jobs={jobs!r}: must be a whole number, or -1 for one a core")
     digests = store.digests([clip.path for clip in corpus.clips])
     clips = [(clip.name, clip.label, clip.group, clip.fold) for clip in corpus.clips]
     key = store.key(frontend=asdict(frontend), clips=clips, digests=digests)
@@ -216,9 +216,8 @@ def extract(corpus, frontend=LOG_MEL, *, jobs=None, cache=True, progress=True):
             store.save(key, *found)
     x, facts = found
     counts = facts["counts"]
-    skipped = [(str(path), reason) for path, reason in corpus.skipped]
-    skipped += [(clip.name, reason) for clip, reason in zip(corpus.clips, facts["reasons"], strict=True) if reason]
-    _tell(corpus, skipped)
+    skipped = [(clip.name, reason) for clip, reason in zip(corpus.clips, facts["reasons"], strict=True) if reason]
+    tell_skipped(corpus, skipped)
     used = [i for i, count in enumerate(counts) if count]
     clips = [corpus.clips[i] for i in used]
     return Features(
@@ -233,50 +232,76 @@ def extract(corpus, frontend=LOG_MEL, *, jobs=None, cache=True, progress=True):
         corpus=corpus.name,
         frontend=asdict(frontend),
         hop_seconds=frontend.hop_seconds,
-        skipped=tuple(skipped),
+        skipped=(*((str(path), reason) for path, reason in corpus.skipped), *skipped),
         x_sha256=facts["sha256"],
     )
 
 
-def _run(corpus, frontend, jobs, progress):
-    """x, and per clip the number of segments and the reason why there is none (or None)."""
+def clipwise(function, corpus, *, jobs=None, progress=True, what="features"):
+    """Results of a function of each clip, in the corpus's order, as they come; parallel as `extract` says.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a `Clip`; must be importable (or a `functools.partial` of such), to be sent to other processes.
+    corpus : Corpus
+    jobs : int, optional
+    progress : bool
+    what : str
+        Word beside the progress bar.
+
+    Yields
+    ------
+    (result, None) or (None, str)
+        What the function returned, or the reason why the clip cannot be used (an `AudiolibError`'s message).
+    """
+    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0):
+        raise AudiolibError(f"jobs={jobs!r}: must be a whole number, or -1 for one a core")
     if jobs is None and joblib.parallel.get_active_backend()[1] is None:
         jobs = -1  # nobody said anything, and joblib alone would take one core
-    x = np.empty((0, frontend.frames, frontend.bands), np.float32)
-    counts, reasons, rows = [], [], 0
     work = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")
+    results = work(joblib.delayed(_attempt)(function, clip) for clip in corpus.clips)
     # One BLAS thread a clip: the cores are busy with clips already.
-    with threadpool_limits(1), tqdm(total=len(corpus.clips), desc=f"{corpus.name}: features", unit="clip",
-                                    disable=not progress, leave=False) as bar:
-        for part, reason in work(joblib.delayed(_clip)(clip.path, frontend) for clip in corpus.clips):
-            counts.append(len(part))
-            reasons.append(reason)
-            rows += len(part)
-            if rows > len(x):  # room for as many segments a clip as so far; growing in place keeps one copy only
-                room = max(math.ceil(rows / len(counts) * len(corpus.clips)), len(x) + len(x) // 20)
-                x.resize((room, *x.shape[1:]), refcheck=False)
-            x[rows - len(part) : rows] = part
-            bar.update()
-    x.resize((rows, *x.shape[1:]), refcheck=False)
-    if not rows:
-        raise AudiolibError(f"{corpus.name} ({corpus.root}): none of {len(reasons)} clips can be used; "
-                            + (f"the first: {corpus.clips[0].name}: {reasons[0]}" if reasons else "it is empty"))
-    return x, counts, reasons
+    with threadpool_limits(1):
+        yield from tqdm(results, f"{corpus.name}: {what}", len(corpus), leave=False, unit="clip", disable=not progress)
 
 
-def _clip(path, frontend):
-    """Features of one clip and None, or no features and the reason."""
-    try:
-        y, _ = corpora.read(path, sr=frontend.sample_rate)
-        return transform(y, frontend), None
-    except AudiolibError as error:
-        return np.empty((0, frontend.frames, frontend.bands), np.float32), str(error)
-
-
-def _tell(corpus, skipped):
-    """One warning for all skipped clips: how many, and the first few."""
+def tell_skipped(corpus, skipped):
+    """One warning for all skipped clips: how many, and the first few with their reasons."""
     if skipped:
         few = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
-        total = len(corpus.clips) + len(corpus.skipped)
-        warnings.warn(f"{corpus.name}: {len(skipped)} of {total} clips skipped: {few}"
-                      + ("; ... (all in Features.skipped)" if len(skipped) > 3 else ""), stacklevel=3)
+        more = "; ... (all in Features.skipped)" if len(skipped) > 3 else ""
+        warnings.warn(f"{corpus.name}: {len(skipped)} of {len(corpus)} clips skipped: {few}{more}", stacklevel=3)
+
+
+def _attempt(function, clip):
+    try:
+        return function(clip), None
+    except AudiolibError as error:
+        return None, str(error)
+
+
+def _segments(clip, frontend):
+    y, _ = corpora.read(clip, sr=frontend.sample_rate)
+    return transform(y, frontend)
+
+
+def _run(corpus, frontend, jobs, progress):
+    """x, and per clip the number of segments and the reason why there is none (or None)."""
+    x = np.empty((0, frontend.frames, frontend.bands), np.float32)
+    counts, reasons, rows = [], [], 0
+    function = functools.partial(_segments, frontend=frontend)
+    for part, reason in clipwise(function, corpus, jobs=jobs, progress=progress):
+        counts.append(0 if part is None else len(part))
+        reasons.append(reason)
+        rows += counts[-1]
+        if rows > len(x):  # room for as many segments a clip as so far; growing in place keeps one copy only
+            room = max(math.ceil(rows / len(counts) * len(corpus)), len(x) + len(x) // 20)
+            x.resize((room, *x.shape[1:]), refcheck=False)
+        if part is not None:
+            x[rows - len(part) : rows] = part
+    x.resize((rows, *x.shape[1:]), refcheck=False)
+    if not rows:
+        first = f"; the first: {corpus.clips[0].name}: {reasons[0]}" if reasons else ""
+        raise AudiolibError(f"{corpus.name} ({corpus.root}): none of its {len(corpus)} clips can be used{first}")
+    return x, counts, reasons

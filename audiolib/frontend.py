@@ -222,9 +222,10 @@ def mel_levels(segments, frontend):
     frames = np.lib.stride_tricks.sliding_window_view(padded, frontend.n_fft, axis=1)[:, :: frontend.hop_length]
     levels = np.empty((*frames.shape[:2], frontend.n_mels), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found below
-        for segment, out in zip(frames, levels, strict=True):  # one at a time: its spectrum fits into the cache
-            spectrum = scipy.fft.rfft(segment * window, axis=-1)
-            np.matmul(spectrum.real**2 + spectrum.imag**2, filters, out=out)
+        for segment, out in zip(frames, levels, strict=True):
+            for start in range(0, len(out), 256):  # small steps, however long the segment: the spectra stay in cache
+                spectrum = scipy.fft.rfft(segment[start : start + 256] * window, axis=-1)
+                np.matmul(spectrum.real**2 + spectrum.imag**2, filters, out=out[start : start + 256])
     if not np.isfinite(levels).all():
         raise AudiolibError(f"power overflows: the peak is {np.abs(segments).max():.3g}; scale the signal to -1 .. 1")
     np.log10(np.maximum(levels, np.float32(1e-10), out=levels), out=levels)

@@ -1,0 +1,234 @@
+"""Log-mel archives: the features of a corpus whose audio may not be handed on, in one small file.
+
+An archive is an ``.npz`` file (NumPy's zip of arrays, without pickles) of whole tracks that all have one length:
+
+==================================  =============================  ==============================================
+key                                 type and shape                 meaning
+==================================  =============================  ==============================================
+``code``                            uint8 [track, frame, band]     0 to 255, linear in dB
+``floor_db``, ``peak_db``           float32 [track]                dB (re power 1.0) of code 0 and of code 255
+``track``, ``label``                str [track]                    ``blues.00000``, ``blues``
+``sample_rate``, ``fmin``, ``fmax``  scalars                       Hz
+``n_fft``, ``n_mels``               scalars                        window in samples, mel bands
+``hop_length``                      scalar, may be a fraction      samples between frames
+``first_frame``                     scalar                         time of the centre of frame 0, in seconds
+==================================  =============================  ==============================================
+
+With 80 dB between floor and peak a code is 0.31 dB, so rounding costs 0.09 dB rms. Frames are those of the whole track:
+a segment's first and last frames have seen its neighbours, unlike those of `audiolib.features.extract`.
+
+Chapters: 06_data
+"""
+
+import functools
+import hashlib
+import math
+import os
+import secrets
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from audiolib import AudiolibError, corpora
+from audiolib.features import LOG_MEL, Features, clipwise, mfcc, tell_skipped
+from audiolib.frontend import mel_levels
+
+_SCALARS = ("sample_rate", "n_fft", "hop_length", "n_mels", "fmin", "fmax", "first_frame")
+
+
+def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, progress=True):
+    """Write the log-mel archive of a corpus.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write, whole or not at all; one that is there is replaced.
+    corpus : Corpus
+    frontend : Frontend
+        Of kind "mel"; its segments play no part.
+    seconds : float > 0, optional
+        Length to which every track is cut; shorter ones are skipped, with a warning. By default that of the shortest
+        track, which is an error if more than half of the usual length would be lost.
+    jobs, progress
+        As for `audiolib.features.extract`.
+
+    Raises
+    ------
+    AudiolibError
+        If no track can be used, their lengths differ too much, or the file cannot be written.
+    """
+    path = Path(path)
+    if frontend.kind != "mel":
+        raise AudiolibError(f"kind={frontend.kind!r}: an archive holds kind 'mel', of which MFCCs can be made later")
+    if not path.parent.is_dir():
+        raise AudiolibError(f"{path}: the folder {path.parent} is not there; make it first")
+    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+        raise AudiolibError(f"seconds={seconds}: must be a finite number above 0")
+    results = clipwise(functools.partial(_encode, frontend=frontend, seconds=seconds), corpus,
+                       jobs=jobs, progress=progress, what="archive")
+    tracks, skipped = [], []
+    for clip, (track, reason) in zip(corpus.clips, results, strict=True):
+        if track is None:
+            skipped.append((clip.name, reason))
+        else:
+            tracks.append((clip, *track))
+    tell_skipped(corpus, skipped)
+    if not tracks:
+        raise AudiolibError(f"{corpus.name}: none of its {len(corpus)} clips can be used; the first: {skipped[0][1]}")
+    clips, codes, floors, peaks = zip(*tracks, strict=True)
+    lengths = [len(code) for code in codes]
+    shortest = int(np.argmin(lengths))
+    if lengths[shortest] < np.median(lengths) / 2:
+        raise AudiolibError(
+            f"{corpus.name}: {clips[shortest].name} has {lengths[shortest]} frames, but half of the clips have "
+            f"{np.median(lengths):g} or more, and all must be cut to one length; choose it with seconds="
+        )
+    _write_whole(
+        path,
+        code=np.stack([code[: lengths[shortest]] for code in codes]),
+        floor_db=np.array(floors, np.float32),
+        peak_db=np.array(peaks, np.float32),
+        track=np.array([clip.name for clip in clips]),
+        label=np.array([clip.label for clip in clips]),
+        sample_rate=float(frontend.sample_rate),
+        n_fft=frontend.n_fft,
+        n_mels=frontend.n_mels,
+        fmin=frontend.fmin,
+        fmax=frontend.fmax or frontend.sample_rate / 2,
+        hop_length=float(frontend.hop_length),
+        first_frame=0.0,
+    )
+
+
+def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
+    """Features from a log-mel archive.
+
+    Parameters
+    ----------
+    path : str or Path
+    segment_seconds : float > 0
+        A segment gets as many frames as start within it: 6 s are 77 frames of 77.5 ms.
+    kind : "mel" or "mfcc"
+    n_mfcc : int, 1 to the number of bands
+        Only used by "mfcc".
+
+    Returns
+    -------
+    Features
+        Groups and folds are None; digests are of the codes, so that exact duplicates are equal.
+
+    Raises
+    ------
+    AudiolibError
+        If the file is not such an archive, whole and consistent, or shorter than a segment.
+    """
+    if kind not in ("mel", "mfcc"):
+        raise AudiolibError(f"kind={kind!r}: choose 'mel' or 'mfcc'")
+    path = Path(path)
+    content = _checked(path, _content(path))
+    facts = {name: content[name].item() for name in _SCALARS}
+    code, floor, peak = content["code"], content["floor_db"], content["peak_db"]
+    hop_seconds = facts["hop_length"] / facts["sample_rate"]
+    length = math.floor(segment_seconds / hop_seconds + 1e-6) if math.isfinite(segment_seconds) else 0
+    if not 1 <= length <= code.shape[1]:
+        raise AudiolibError(f"segment_seconds={segment_seconds:g}: the tracks of {path} have {code.shape[1]} frames of "
+                            f"{hop_seconds:.4g} s, so choose {hop_seconds:.4g} to {code.shape[1] * hop_seconds:.4g} s")
+    count = code.shape[1] // length
+    x = code[:, : count * length].astype(np.float32)
+    x *= ((peak - floor) / np.float32(255))[:, None, None]
+    x += floor[:, None, None]
+    features = Features(
+        x=x.reshape(-1, length, code.shape[2]),
+        clip=np.repeat(np.arange(len(code)), count),
+        names=content["track"].tolist(),
+        clip_labels=content["label"].tolist(),
+        digests=[hashlib.sha256(np.ascontiguousarray(track)).hexdigest() for track in code],
+        corpus=path.stem,
+        frontend={"kind": "mel", "archive": path.name, **facts, "segment_seconds": float(segment_seconds)},
+        hop_seconds=hop_seconds,
+    )
+    return features if kind == "mel" else mfcc(features, n_mfcc)
+
+
+def _encode(clip, *, frontend, seconds):
+    """Codes [frame, band], floor and peak in dB of a clip."""
+    y, sr = corpora.read(clip, sr=frontend.sample_rate)
+    if len(y) < (seconds or 0) * sr:
+        raise AudiolibError(f"{clip.path}: {len(y) / sr:.3g} s long, shorter than the {seconds:g} s asked for")
+    if len(y) < frontend.n_fft:
+        raise AudiolibError(f"{clip.path}: {len(y)} samples, shorter than the window of {frontend.n_fft}")
+    levels = mel_levels(y[None, : round(seconds * sr) if seconds else None], frontend)[0]
+    peak = levels.max()
+    floor = levels.min() if frontend.top_db is None else max(levels.min(), peak - np.float32(frontend.top_db))
+    peak = max(peak, floor + 1)  # silence: any range will do, but it must not be empty
+    code = np.round((np.maximum(levels, floor) - floor) * (255 / (peak - floor)))
+    return code.astype(np.uint8), floor, peak
+
+
+def _write_whole(path, **arrays):
+    temporary = path.with_name(f"{path.name}-{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise AudiolibError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with room that "
+                            "you may write to") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _content(path):
+    """All arrays of an archive that we know of; never unpickles."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = ("code", "floor_db", "peak_db", "track", "label", *_SCALARS)
+            if missing := [name for name in names if name not in archive]:
+                raise AudiolibError(f"{path}: not a log-mel archive, it lacks {', '.join(missing)}")
+            return {name: archive[name] for name in names}
+    except AudiolibError:
+        raise
+    except FileNotFoundError as error:
+        raise AudiolibError(f"{path}: no such file") from error
+    except ValueError as error:
+        if "Object arrays" in str(error):
+            raise AudiolibError(f"{path}: holds pickled Python objects, which could run any code when they are loaded; "
+                                "refused. Have it written again by write_archive") from error
+        raise AudiolibError(f"{path}: not a log-mel archive ({error})") from error
+    except (OSError, EOFError, TypeError, AttributeError, MemoryError, zipfile.BadZipFile, zlib.error,
+            NotImplementedError) as error:
+        raise AudiolibError(f"{path}: not an .npz file, or damaged or truncated ({error}); get it again") from error
+
+
+def _checked(path, content):
+    """The same content, once every promise of the format is found to hold."""
+
+    def need(condition, what):
+        if not condition:
+            raise AudiolibError(f"{path}: not a valid log-mel archive: {what}")
+
+    code, floor, peak = content["code"], content["floor_db"], content["peak_db"]
+    need(code.dtype == np.uint8, f"code is {code.dtype}, expected uint8")
+    need(code.ndim == 3 and code.size, f"code has shape {code.shape}, expected [track, frame, band]")
+    for name in ("floor_db", "peak_db", "track", "label"):
+        need(content[name].shape == code.shape[:1], f"{name} has shape {content[name].shape} for {len(code)} tracks")
+    for name in ("floor_db", "peak_db"):
+        need(content[name].dtype == np.float32, f"{name} is {content[name].dtype}, expected float32")
+        finite = np.isfinite(content[name])
+        need(finite.all(), f"{name} is not finite for track {int(np.argmin(finite))}")
+    need((floor < peak).all(), f"floor_db is not below peak_db for track {int(np.argmin(floor < peak))}")
+    for name in ("track", "label"):
+        need(content[name].dtype.kind == "U", f"{name} is {content[name].dtype}, expected text")
+        need((content[name] != "").all(), f"{name} is empty for track {int(np.argmin(content[name] != ''))}")
+    names, times = np.unique(content["track"], return_counts=True)
+    need((times == 1).all(), f"track {names[np.argmax(times)]} is there {times.max()} times")
+    for name in _SCALARS:
+        value = content[name]
+        number = value.ndim == 0 and value.dtype.kind in "iuf" and np.isfinite(value)
+        need(number, f"{name} is {value!r}, expected a number")
+    for name in ("sample_rate", "n_fft", "hop_length"):
+        need(content[name] > 0, f"{name} is {content[name]}, expected above 0")
+    need(content["n_mels"] == code.shape[2], f"n_mels is {content['n_mels']}, but code has {code.shape[2]} bands")
+    return content

@@ -1,0 +1,180 @@
+"""``python -m audiolib``: the library from a terminal; each command is a thin face of one function.
+
+Commands import what they need when they run, so that ``--help`` answers at once. A mistake in the input ends in one
+line ("Error: ...") and exit code 1; a wrong option in click's usage message and exit code 2.
+
+Chapters: 06_data
+"""
+
+import sys
+import warnings
+
+import click
+
+from audiolib import AudiolibError, __version__
+
+
+class _Group(click.Group):
+    """Makes of the library's error and warnings one line each, without a traceback."""
+
+    def invoke(self, context):
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
+            try:
+                return super().invoke(context)
+            except AudiolibError as error:
+                raise click.ClickException(str(error)) from error
+            except KeyboardInterrupt:
+                click.echo("\nStopped. Nothing half-made is left behind; start again any time.", err=True)
+                sys.exit(130)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="audiolib")
+def main():
+    """Sound and its features, from a corpus on disk to the array a network sees.
+
+    \b
+    A first walk, without a network or an account:
+        python -m audiolib corpora                  what is known, and what is there
+        python -m audiolib check synthetic          read every clip of the built-in corpus
+        python -m audiolib features synthetic       its log-mel features, cached
+        python -m audiolib pack synthetic out.npz   the same as one small file
+
+    \b
+    Two folders, both yours to choose:
+        AUDIOLIB_DATA    holds the corpora
+        AUDIOLIB_CACHE   holds what can be made again
+
+    A CORPUS is a name from `corpora`, or a folder laid out as LABEL/FILE.
+    """
+
+
+_corpus = click.argument("corpus")
+_jobs = click.option("--jobs", type=int, help="Clips worked on at once; by default one a core.")
+_quiet = click.option("--quiet", is_flag=True, help="No progress bar.")
+
+
+@main.command()
+def corpora():
+    """List the corpora that are known by name: what, where, how large, under which licence."""
+    from audiolib.corpora import DESCRIPTIONS, cache_root, data_root
+
+    click.echo(f"AUDIOLIB_DATA   {data_root()}\nAUDIOLIB_CACHE  {cache_root()}\n")
+    for name, description in DESCRIPTIONS.items():
+        click.echo(f"{name:12}{description.title}\n{'':12}{_whereabouts(name)}\n{'':12}licence: {description.licence}")
+
+
+def _whereabouts(name):
+    """One line on whether a known corpus is on disk; makes and fetches nothing."""
+    from audiolib.corpora import cache_root, load
+
+    if name == "synthetic" and not list(cache_root().glob("synthetic-*")):
+        return "not there yet: made on first use, in a minute or less"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            corpus = load(name)
+        except AudiolibError:
+            return f"not there: python -m audiolib fetch {name}"
+    size = sum(clip.path.stat().st_size for clip in corpus.clips)
+    skipped = f", {len(corpus.skipped)} skipped" if corpus.skipped else ""
+    return f"{len(corpus)} clips, {len(corpus.labels)} labels, {size / 1e6:.0f} MB{skipped} in {corpus.root}"
+
+
+@main.command()
+@click.argument("name")
+@_quiet
+def fetch(name, quiet):
+    """Bring a known corpus into AUDIOLIB_DATA.
+
+    The audio is verified clip by clip. If that fails, the message says how to do it by hand.
+
+    \b
+    Example:
+        python -m audiolib fetch fsdd
+    """
+    from audiolib.corpora import fetch, load
+
+    folder = fetch(name, progress=not quiet)
+    click.echo(f"{name}: {len(load(name))} clips in {folder}")
+
+
+@main.command()
+@_corpus
+@_quiet
+def check(corpus, quiet):
+    """Read every clip of a CORPUS and list what is wrong; exit code 1 if anything is.
+
+    Found are clips that cannot be read or hold no sound, and exact duplicates: the same audio under two names.
+
+    \b
+    Examples:
+        python -m audiolib check gtzan
+        python -m audiolib check ~/sounds
+    """
+    from audiolib.corpora import check, load
+
+    loaded = load(corpus)
+    report = check(loaded, progress=not quiet)
+    click.echo(report)
+    if report.problems or report.duplicates or loaded.skipped:
+        sys.exit(1)
+
+
+@main.command()
+@_corpus
+@click.option("--kind", type=click.Choice(["mel", "mfcc"]), default="mel", show_default=True)
+@click.option("--sample-rate", type=int, default=22050, show_default=True, help="Hz to resample to.")
+@click.option("--n-fft", type=int, default=2048, show_default=True, help="Window in samples.")
+@click.option("--hop-length", type=int, default=512, show_default=True, help="Samples between frames.")
+@click.option("--n-mels", type=int, default=128, show_default=True, help="Mel bands.")
+@click.option("--n-mfcc", type=int, default=13, show_default=True, help="Coefficients, for mfcc.")
+@click.option("--segment-seconds", type=float, default=3.0, show_default=True, help="What a network sees at once.")
+@click.option("--pad-short", is_flag=True, help="Fill up clips shorter than a segment instead of skipping them.")
+@click.option("--no-cache", is_flag=True, help="Make them now, whatever is cached.")
+@_jobs
+@_quiet
+def features(corpus, no_cache, jobs, quiet, **numbers):
+    """Extract the features of a CORPUS into the cache, and say what they are.
+
+    \b
+    Examples:
+        python -m audiolib features synthetic
+        python -m audiolib features gtzan --kind mfcc
+        python -m audiolib features fsdd --sample-rate 8000 --n-fft 512 --hop-length 128 \\
+            --n-mels 40 --segment-seconds 0.5 --pad-short
+    """
+    from audiolib.corpora import load
+    from audiolib.features import Frontend, extract
+
+    frontend = Frontend(**numbers)  # first: a wrong number should not wait for a corpus
+    made = extract(load(corpus), frontend, jobs=jobs, cache=not no_cache, progress=not quiet)
+    click.echo(made)
+    click.echo(f"float32 [segment, frame, band] = {list(made.x.shape)}, {made.x.nbytes / 1e6:.1f} MB, "
+               f"{made.hop_seconds * 1000:.4g} ms a frame, fingerprint {made.fingerprint[:16]}")
+    for index, label in enumerate(made.labels):
+        click.echo(f"{int((made.y == index).sum()):8d} segments  {label}")
+
+
+@main.command()
+@_corpus
+@click.argument("archive", type=click.Path(dir_okay=False))
+@click.option("--seconds", type=float, help="Cut every track to this; by default to the shortest.")
+@_jobs
+@_quiet
+def pack(corpus, archive, seconds, jobs, quiet):
+    """Write the log-mel spectrograms of a CORPUS into one small file, an ARCHIVE (.npz) to hand on.
+
+    \b
+    Read it again with audiolib.archive.read_archive. Example:
+        python -m audiolib pack synthetic synthetic-logmel.npz
+    """
+    from pathlib import Path
+
+    from audiolib.archive import read_archive, write_archive
+    from audiolib.corpora import load
+
+    write_archive(archive, load(corpus), seconds=seconds, jobs=jobs, progress=not quiet)
+    click.echo(f"{archive}: {Path(archive).stat().st_size / 1e6:.1f} MB, {read_archive(archive, segment_seconds=1.0)}")
