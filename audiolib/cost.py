@@ -247,16 +247,25 @@ def latencies(networks, *, batch=1, training=False, repeats=30, xla=False, seed=
 
 
 def runner(model, *, batch=1, training=False, xla=False, seed=0):
-    """A function without arguments that does one inference or training step of a copy of a model on random segments."""
-    copy = keras.models.clone_model(model)
-    jit = True if keras.backend.backend() == "jax" else xla
-    copy.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy", jit_compile=jit)
+    """A function without arguments that does one inference or training step of a copy of a model; see `latencies`."""
+    return step(ready(keras.models.clone_model(model), xla=xla), batch=batch, training=training, seed=seed)
+
+
+def ready(model, *, xla=False):
+    """Compile a model for timing, with Adam and cross-entropy, and return it. JAX needs its compiler (XLA) always."""
+    jit = xla or keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy", jit_compile=jit)
+    return model
+
+
+def step(model, *, batch=1, training=False, seed=0):
+    """A function without arguments that does one step of a compiled model on random segments (training changes it)."""
     random = np.random.default_rng(seed)
     x = random.standard_normal((batch, *model.input_shape[1:]), dtype=np.float32)
     if not training:
-        return lambda: copy.predict_on_batch(x)
+        return lambda: model.predict_on_batch(x)
     labels = random.integers(0, model.output_shape[-1], batch)
-    return lambda: copy.train_on_batch(x, labels)
+    return lambda: model.train_on_batch(x, labels)
 
 
 _WINDOWS = (

@@ -1,0 +1,152 @@
+"""Time every network on every Keras backend that is installed, in one run: ``python -m audiolib.bench_models``.
+
+A backend is chosen when Keras is imported, so each runs in a process of its own; the processes take turns, one step
+each, so that a busy moment of the machine hits all alike. Beside each time stands the share of the machine's speed that
+the step reaches: its multiply-adds (a training step: forward, gradient of the weights, gradient of the input) against
+what a product of two matrices does per second on the backend that is best at it. A training step also updates the
+weights, which is memory traffic and not counted: for the networks of 21 million parameters it is most of the step.
+
+Chapters: 08_separable
+"""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from audiolib import AudiolibError
+
+#: Backend of Keras and whether TensorFlow compiles with XLA.
+BACKENDS = {"tensorflow": (), "tensorflow+xla": ("--xla",), "jax": (), "torch": ()}
+MATRIX = 1536
+
+
+def work(names, frames, bands, batch, xla):
+    """What runs in a process: answer each line with a task's number by the seconds that the task took."""
+    import time
+
+    import keras
+
+    from audiolib import cost, models
+
+    a = keras.ops.convert_to_tensor(np.random.default_rng(0).standard_normal((MATRIX, MATRIX), dtype=np.float32))
+    tasks = [lambda: keras.ops.convert_to_numpy(keras.ops.matmul(a, a))]
+    for name in names:
+        model = cost.ready(models.build(name, frames=frames, bands=bands), xla=xla)
+        tasks += [cost.step(model, batch=n, training=t) for n, t in _steps(batch)]
+    print("ready", flush=True)
+    for line in sys.stdin:
+        start = time.perf_counter()
+        tasks[int(line)]()
+        print(time.perf_counter() - start, flush=True)
+
+
+def measure(names, *, frames, bands, batch=32, repeats=15, warm=2, backends=tuple(BACKENDS), progress=True):
+    """Seconds of each step on each backend.
+
+    Returns
+    -------
+    dict
+        Backend to float ndarray [task, repeat]; task 0 is the product of two matrices, then for each name the training
+        step, the inference of a batch and of one segment.
+    """
+    installed = [b for b in backends if importlib.util.find_spec(b.split("+")[0])]
+    shape = [f"--frames={frames}", f"--bands={bands}", f"--batch={batch}", f"--networks={','.join(names)}"]
+    workers = {}
+    try:
+        for name in installed:
+            environment = {**os.environ, "KERAS_BACKEND": name.split("+")[0], "TF_CPP_MIN_LOG_LEVEL": "3"}
+            command = [sys.executable, "-m", "audiolib.bench_models", "--worker", *shape, *BACKENDS[name]]
+            workers[name] = subprocess.Popen(
+                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        for name, worker in workers.items():
+            if worker.stdout.readline().strip() != "ready":
+                raise AudiolibError(f"the process for {name} did not start; its own message stands above")
+        tasks = 1 + len(names) * len(_steps(batch))
+        seconds = {name: np.empty((tasks, warm + repeats)) for name in workers}
+        for turn in tqdm(range(warm + repeats), disable=not progress, desc="rounds"):
+            for task in range(tasks):
+                for name, worker in workers.items():
+                    print(task, file=worker.stdin, flush=True)
+                    seconds[name][task, turn] = float(worker.stdout.readline())
+    finally:
+        for worker in workers.values():
+            worker.stdin.close()
+            worker.wait()
+    return {name: values[:, warm:] for name, values in seconds.items()}
+
+
+def report(names, seconds, *, frames, bands, batch):
+    """The table, as JSON rows: times with intervals, share of the matrix speed, ratio to TensorFlow."""
+    from audiolib import cost, models
+
+    rows, task = [], 1
+    speed = {b: 2 * MATRIX**3 / cost.median_interval(values[0]).median for b, values in seconds.items()}
+    limit = max(speed.values())
+    for name in names:
+        bill = cost.layers(models.build(name, frames=frames, bands=bands))
+        forward = sum(row.multiply_adds for row in bill)
+        first = next(row.multiply_adds for row in bill if row.multiply_adds)
+        for n, training in _steps(batch):
+            # The first layer's input needs no gradient.
+            operations = 2 * n * (3 * forward - first if training else forward)
+            for backend, values in seconds.items():
+                time = cost.median_interval(values[task])
+                ratio = cost.median_interval(values[task] / seconds["tensorflow"][task])
+                rows.append(
+                    dict(network=name, step="training" if training else "inference", segments=n, backend=backend,
+                         ms=[1e3 * t for t in time[:3]], of_matrix_speed=operations / time.median / limit,
+                         ratio_to_tensorflow=list(ratio[:3]))
+                )  # fmt: skip
+            task += 1
+    return {"matrix_gflops": {b: s / 1e9 for b, s in speed.items()}, "rows": rows}
+
+
+def _steps(batch):
+    """Segments at a time, and whether it is a training step."""
+    return ((batch, True), (batch, False), (1, False))
+
+
+@click.command(help=__doc__.split("\n\n")[0])
+@click.option("--frames", default=130, show_default=True)
+@click.option("--bands", default=13, show_default=True)
+@click.option("--batch", default=32, show_default=True, help="Segments of a training step.")
+@click.option("--repeats", default=15, show_default=True, help="Rounds that count, 6 or more.")
+@click.option("--networks", default="", help="Names with commas between them; default: all.")
+@click.option("--json", "path", type=click.Path(dir_okay=False), help="Write the table to this file, too.")
+@click.option("--worker", is_flag=True, hidden=True)
+@click.option("--xla", is_flag=True, hidden=True)
+def main(frames, bands, batch, repeats, networks, path, worker, xla):
+    if worker:
+        return work(networks.split(","), frames, bands, batch, xla)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from audiolib import models
+
+    names = networks.split(",") if networks else models.NAMES
+    for name in names:
+        models.frames_needed(name)  # refuses an unknown name before any process starts
+    seconds = measure(names, frames=frames, bands=bands, batch=batch, repeats=repeats)
+    table = report(names, seconds, frames=frames, bands=bands, batch=batch)
+    if path:
+        with open(path, "w") as file:
+            json.dump(table, file, indent=1)
+    for backend, speed in table["matrix_gflops"].items():
+        click.echo(f"product of two {MATRIX} x {MATRIX} matrices on {backend}: {speed:.0f} GFLOP/s")
+    click.echo(f"\n{frames} frames x {bands} bands; median [95 % interval], share of that speed, ratio to tensorflow")
+    for r in table["rows"]:
+        ms, ratio = r["ms"], r["ratio_to_tensorflow"]
+        click.echo(
+            f"{r['network']:17}{r['step']:10}{r['segments']:4}  {r['backend']:15}"
+            f"{ms[0]:8.1f} ms [{ms[1]:6.1f}, {ms[2]:6.1f}]{r['of_matrix_speed']:6.0%}"
+            f"{ratio[0]:7.2f} [{ratio[1]:.2f}, {ratio[2]:.2f}]"
+        )
+
+
+if __name__ == "__main__":
+    main()
