@@ -619,14 +619,15 @@ def _image(ax, S, edges, step, start, limits, smooth=False):
     """Draw `S` [row, frame]: row r reaches from ``edges[r]`` to ``edges[r + 1]``, frame t is centred on its time."""
     frames = S.shape[1]
     times = start + (np.arange(frames + 1) - 0.5) * step
+    if frames > 2000:  # no page shows more; of those that share a column the greatest value is drawn
+        together = -(-frames // 2000)
+        S = np.maximum.reduceat(S, np.arange(0, frames, together), axis=1)
+        times = times[0] + np.arange(S.shape[1] + 1) * together * step
     look = {"cmap": CMAP, "vmin": limits[0], "vmax": limits[1]}
     if smooth:  # even rows, and more of them than pixels
         extent = (times[0], times[-1], edges[0], edges[-1])
         image = ax.imshow(S, origin="lower", aspect="auto", extent=extent, **look)
     else:
-        if frames > 2000:  # no column shows more; of those that share one the greatest value is drawn
-            first = np.linspace(0, frames, 2000, endpoint=False).astype(int)
-            S, times = np.maximum.reduceat(S, first, axis=1), np.append(times[first], times[-1])
         image = ax.pcolormesh(times, edges, S, rasterized=True, **look)
     ends = (start, start + (frames - 1) * step) if frames > 1 else times[[0, -1]]
     ax.set(xlim=ends, ylim=edges[[0, -1]], xlabel="Time (s)")
