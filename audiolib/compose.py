@@ -25,7 +25,7 @@ import joblib
 import numpy as np
 import scipy.signal
 import soundfile
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from audiolib import AudiolibError, sounds
 from audiolib.scores import CHORDS, INSTRUMENTS, NOTES, PIECES, RECORDINGS, SCALES, STROKES, STYLES
@@ -83,9 +83,9 @@ def _render(events, n, *, seed, sr):
         if key not in notes:
             notes[key] = _play(*key, seed=seed, sr=sr)
         first = round(start * sr)
-        if 0 <= first < n:
-            note = notes[key][: n - first]
-            y[first : first + len(note)] += np.float32(gain) * note
+        note = notes[key][max(0, -first) : max(0, n - first)]  # what of it lies in the excerpt
+        first = max(0, first)
+        y[first : first + len(note)] += np.float32(gain) * note
     return y
 
 
@@ -165,8 +165,8 @@ def _score(style, seconds, rng):
             parts.append((instrument, low, min(length * beat * rng.uniform(0.8, 1.2), 4.0), gain, pattern))
     width = len(parts[0][4][0])  # steps in a bar; the first part of a style is in every track
     bar_seconds = width / steps * beat
-    count = int(seconds / bar_seconds / (1 - style["rubato"])) + 3
-    first, now = int(rng.integers(len(bars))), -rng.uniform(0, bar_seconds)
+    count = int(seconds / bar_seconds / (1 - style["rubato"])) + 4
+    first, now = int(rng.integers(len(bars))), -rng.uniform(1, 2) * bar_seconds  # the music began earlier
     walks = [rng.integers(-2, 3, width) for _ in range(4)]  # a melody of four bars that comes back, bent to the harmony
     rests = rng.uniform(size=(len(parts), count // 4 + 1)) < 0.12  # for four bars a part may be silent
 
@@ -265,7 +265,7 @@ def write_corpus(folder, *, tracks=10, seconds=30.0, seed=0, progress=True):
         megabytes = 0.035 * len(names) * seconds
         raise AudiolibError(
             f"{folder}: cannot write the synthetic corpus ({error.strerror or error}); it needs about "
-            f"{megabytes:.0f} MB in a folder that you may write to; free some space, or let AUDIOLIB_CACHE name another folder"
+            f"{megabytes:.0f} MB in a folder that you may write to; free some space, or let AUDIOLIB_CACHE name another"
         ) from error
     return folder
 
