@@ -1,0 +1,84 @@
+"""The state of a training on disk: written whole or not at all, without pickles, and never mistaken for another's.
+
+Chapters: 10_experiments
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from audiolib import AudiolibError
+
+FORMAT = 1
+
+
+def write_npz(path, arrays):
+    """Write arrays to an ``.npz`` file that appears only when it is complete."""
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(partial, "wb") as file:
+                np.savez(file, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise AudiolibError(f"{path} cannot be written ({error}); choose another folder or make room") from error
+
+
+def save(path, model, history, identity):
+    """Keep weights, optimiser state and history.
+
+    Parameters
+    ----------
+    path : path
+    model : keras.Model, compiled
+    history : dict of str to list of float
+    identity : dict
+        What the training is of (recipe, data, versions); only the same identity resumes.
+    """
+    header = json.dumps({"format": FORMAT, "identity": identity, "history": history})
+    arrays = {f"{number:04d}": np.asarray(each) for number, each in enumerate(_state(model))}
+    write_npz(path, {"header": np.array(header), **arrays})
+
+
+def resume(path, model, identity):
+    """Put a model where its training was, and give the history up to there; an empty one if there is nothing to resume.
+
+    A checkpoint that is damaged, or of other data or versions, is not used, and a warning says why.
+    """
+    path = Path(path)
+    if not path.exists():
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(str(file["header"]))
+            arrays = [file[f"{number:04d}"] for number in range(len(file.files) - 1)]
+        if header["format"] != FORMAT:
+            raise ValueError(f"format {header['format']}, this is {FORMAT}")
+        differs = [name for name in identity if header["identity"].get(name) != identity[name]]
+        if differs:
+            raise ValueError(f"it was made with other {' and '.join(differs)}")
+        state = _state(model)
+        if [each.shape for each in arrays] != [tuple(each.shape) for each in state]:
+            raise ValueError("its weights have other shapes")
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        warnings.warn(f"{path}: this checkpoint is not used, the run starts over ({error})", stacklevel=3)
+        return {}
+    for variable, value in zip(state, arrays, strict=True):
+        variable.assign(value)
+    return header["history"]
+
+
+def _state(model):
+    return [*model.weights, *model.optimizer.variables]

@@ -1,0 +1,359 @@
+"""From a ``Recipe`` (all that decides a training) to a ``Run`` (all that came of it).
+
+The features lie in memory as one array and batches are taken out by index, so that training never waits for data. All
+chance of an epoch (the order of the segments, the augmentation, the dropout) comes from the recipe's seed and the
+number of the epoch: a run that was killed goes on from its last checkpoint and ends with the numbers that it would have
+had. Keras runs without XLA, which is several times slower on a CPU for these networks (chapter 8 measures it).
+
+``history`` has a value an epoch: ``loss`` and ``accuracy`` of the training part as Keras reports them (with dropout,
+averaged over the epoch), ``val_loss`` and ``val_accuracy``, ``penalty`` (the L2 term, in both losses as in Keras's),
+and ``seconds``, training and validation together.
+
+Chapters: 07_cnn, 10_experiments
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from audiolib import AudiolibError, __version__, augmentation, checkpoint, evaluation, models, protocols
+from audiolib.recipe import PAPER, Recipe, grid
+
+__all__ = ["PAPER", "Recipe", "Run", "grid", "load_features", "predict", "set_threads", "train"]
+
+CHECKPOINT_SECONDS = 30.0  # a checkpoint of the paper's first network is 260 MB, more than an epoch should wait for
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What came of a training.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    history : dict of str to list of float
+        One value an epoch; see the module's page.
+    split : protocols.Split
+    valid, test : dict
+        Of that part: ``probabilities`` float32 [segment, class], ``y`` and ``clip`` int [segment]; ``track`` int
+        [track], ``track_y`` and the votes ``track_probabilities`` [track, class]; ``segment_accuracy`` and
+        ``track_accuracy`` with their intervals.
+    names, labels : tuple of str
+        Of the clips, and of the classes.
+    model : keras.Model
+        With the weights of the last epoch.
+    seconds : float
+        Training time, over all resumptions.
+    data, versions, machine : dict
+        What it was made from and with.
+    """
+
+    recipe: Recipe
+    history: dict
+    split: protocols.Split
+    valid: dict
+    test: dict
+    names: tuple
+    labels: tuple
+    model: keras.Model
+    seconds: float
+    data: dict
+    versions: dict
+    machine: dict
+
+    @property
+    def metrics(self):
+        """``segment_accuracy`` and ``track_accuracy`` of the test part, each ``{value, low, high, n}``."""
+        return {name: self.test[name] for name in ("segment_accuracy", "track_accuracy")}
+
+    def save_weights(self, path):
+        """Write the weights as an ``.npz`` file, in the order of ``model.weights``."""
+        checkpoint.write_npz(path, {f"{i:04d}": value for i, value in enumerate(self.model.get_weights())})
+
+
+def train(recipe, *, features=None, folder=None, progress=True, every=CHECKPOINT_SECONDS):
+    """Do what a recipe says.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    features : Features, optional
+        Already loaded ones; the default loads what the recipe names.
+    folder : path, optional
+        Where checkpoints are kept, one file a recipe. A run that finds its own there goes on with it; a finished one
+        is there at once. Without a folder nothing is written.
+    progress : bool
+        Whether to show a bar with the epochs.
+    every : float
+        Least seconds between two checkpoints; the last epoch always has one.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    AudiolibError
+        If the recipe does not work with its data: no finite features, a network that needs more frames, a protocol
+        that does not fit, a batch larger than the training part. All before the first epoch. During training if the
+        loss is not finite.
+    """
+    features = load_features(recipe) if features is None else features
+    _check_finite(features)
+    split = protocols.split(features, recipe.protocol, fold=recipe.fold, seed=recipe.seed)
+    if recipe.batch > len(split.train):
+        raise AudiolibError(f"batch={recipe.batch} is more than the {len(split.train)} segments of the training part")
+    model = _compiled(recipe, features)
+    mean, deviation = _normalisation(features.x, split.train, recipe.normalisation)
+    augment = augmentation.Augmentation(recipe.augmentation, features, split.train, mean, deviation)
+    path = Path(folder) / f"{recipe.name}.npz" if folder else None
+    identity = {"recipe": recipe.to_dict(), "data": features.fingerprint, "versions": _versions()}
+    history = checkpoint.resume(path, model, identity) if path else {}
+    done = len(history.get("loss", ()))
+
+    y, saved = features.y, time.monotonic()
+    bar = tqdm(total=recipe.epochs, initial=done, unit="epoch", desc=recipe.model, disable=not progress)
+    for epoch in range(done, recipe.epochs):
+        started = time.perf_counter()
+        row = _epoch(recipe, model, split.train, y, augment, epoch)
+        row["penalty"] = _penalty(model)
+        probabilities = predict(model, features.x, split.valid, mean, deviation)
+        row["val_loss"] = _cross_entropy(probabilities, y[split.valid]) + row["penalty"]
+        row["val_accuracy"] = float(np.mean(probabilities.argmax(1) == y[split.valid]))
+        row["seconds"] = time.perf_counter() - started
+        if not math.isfinite(row["loss"]):
+            raise AudiolibError(
+                f"{recipe.name}: the loss of epoch {epoch + 1} is {row['loss']}; lower the learning rate "
+                f"({recipe.learning_rate:g}) or use normalisation 'standard'"
+            )
+        for name, value in row.items():
+            history.setdefault(name, []).append(value)
+        if path and (time.monotonic() - saved >= every or epoch + 1 == recipe.epochs):
+            checkpoint.save(path, model, history, identity)
+            saved = time.monotonic()
+        bar.set_postfix({name: f"{row[name]:.3f}" for name in ("loss", "accuracy", "val_accuracy")}, refresh=False)
+        bar.update()
+    bar.close()
+
+    judged = {part: _judge(model, features, getattr(split, part), mean, deviation) for part in ("valid", "test")}
+    return Run(
+        recipe=recipe,
+        history=history,
+        split=split,
+        **judged,
+        names=features.names,
+        labels=features.labels,
+        model=model,
+        seconds=float(sum(history["seconds"])),
+        data=_describe(features),
+        versions=_versions(),
+        machine={"cores": os.cpu_count(), "threads": _threads(), "processor": platform.machine()},
+    )
+
+
+def load_features(recipe):
+    """The features that a recipe names; the last ones are kept, because the runs of a study often share them."""
+    from audiolib.corpora import data_root
+
+    where = str(data_root() / recipe.corpus) if recipe.is_archive else recipe.corpus
+    return _load_features(where, json.dumps(recipe.frontend), str(data_root()))
+
+
+@functools.lru_cache(maxsize=1)
+def _load_features(where, frontend, root):
+    from audiolib import archive, corpora, features
+
+    frontend = json.loads(frontend)
+    if where.endswith(".npz"):
+        return archive.read_archive(where, **frontend)
+    return features.extract(corpora.load(where), features.Frontend(**frontend))
+
+
+def predict(model, x, rows=None, mean=0.0, deviation=1.0, *, batch=256):
+    """Probabilities of segments: float32 [segment, class], each row adding up to 1.
+
+    Parameters
+    ----------
+    model : keras.Model
+    x : array [segment, frame, band]
+    rows : int array, optional
+        Which segments; all by default.
+    mean, deviation : float or array [band]
+        What the training normalised by.
+    batch : int
+        Segments computed at once.
+    """
+    rows = np.arange(len(x)) if rows is None else rows
+    result = [model.predict_on_batch((x[rows[i : i + batch]] - mean) / deviation) for i in range(0, len(rows), batch)]
+    result = np.concatenate(result).astype(np.float32)
+    return result / result.sum(axis=1, keepdims=True)  # bfloat16 adds up to 1 within half a percent only
+
+
+def set_threads(number):
+    """Let TensorFlow use so many cores in this process; possible only before its first computation.
+
+    Parameters
+    ----------
+    number : int >= 1
+    """
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(number)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError as error:
+        if _threads() != number:
+            raise AudiolibError(
+                f"threads={number}: TensorFlow has begun to compute with {_threads()} here; choose before the first run"
+            ) from error
+
+
+def _threads():
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+
+
+def _compiled(recipe, features):
+    """The network with its loss and optimiser."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if recipe.precision == "bfloat16" else "float32")
+    try:
+        model = models.build(
+            recipe.model,
+            frames=features.frames,
+            bands=features.bands,
+            classes=len(features.labels),
+            seed=recipe.seed,
+            **recipe.model_options,
+        )
+    finally:
+        keras.config.set_dtype_policy(policy)
+    options = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay or None}
+    if recipe.optimiser == "sgd":
+        optimiser = keras.optimizers.SGD(momentum=0.9, nesterov=True, **options)
+    else:
+        optimiser = keras.optimizers.Adam(**options)
+    if recipe.weight_decay:
+        optimiser.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    if _soft_targets(recipe):
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
+    else:
+        loss = "sparse_categorical_crossentropy"
+    model.compile(optimiser, loss, metrics=["accuracy"], jit_compile=False)
+    optimiser.build(model.trainable_variables)
+    return model
+
+
+def _soft_targets(recipe):
+    return bool(recipe.label_smoothing or recipe.augmentation.get("mixup"))
+
+
+def _epoch(recipe, model, train, y, augment, epoch):
+    """One pass over the training part: its loss and accuracy."""
+    rng = np.random.default_rng([recipe.seed, epoch])
+    for number, state in enumerate(v for v in model.variables if v.name == "seed_generator_state"):
+        state.assign(np.random.SeedSequence([recipe.seed, epoch, number]).generate_state(2))
+    order = rng.permutation(train)
+    classes = model.output_shape[-1]
+    batches = range(0, len(order), recipe.batch)
+    total = {"loss": 0.0, "accuracy": 0.0}
+    for step, start in enumerate(batches, start=epoch * len(batches)):
+        rows = order[start : start + recipe.batch]
+        x, target = augment(rows, rng), y[rows]
+        if _soft_targets(recipe):
+            x, target = augment.mix(x, np.eye(classes, dtype=np.float32)[target], rng)
+        model.optimizer.learning_rate.assign(_learning_rate(recipe, step, recipe.epochs * len(batches)))
+        model.reset_metrics()  # not every version of Keras does so, and then these would be running means
+        result = model.train_on_batch(x, target, return_dict=True)
+        for name in total:
+            total[name] += float(result[name]) * len(rows) / len(order)
+    return total
+
+
+def _learning_rate(recipe, step, steps):
+    at = step / max(1, steps - 1)
+    if recipe.schedule == "cosine":
+        return recipe.learning_rate * (1 + math.cos(math.pi * at)) / 2
+    if recipe.schedule == "one-cycle":  # Smith and Topin (2017): up to the highest rate, then down to almost nothing
+        rise = 0.3
+        if at < rise:
+            return recipe.learning_rate * (0.04 + 0.96 * at / rise)
+        return recipe.learning_rate * (1 + math.cos(math.pi * (at - rise) / (1 - rise))) / 2
+    return recipe.learning_rate
+
+
+def _normalisation(x, train, kind):
+    """Mean and deviation of each band that the network's input is normalised by."""
+    if kind == "none":
+        return np.float32(0), np.float32(1)
+    part = x[train]
+    mean = part.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+    deviation = part.std(axis=(0, 1), dtype=np.float64).astype(np.float32)
+    return mean, np.maximum(deviation, 1e-6)  # a band that never changes stays 0
+
+
+def _judge(model, features, rows, mean, deviation):
+    probabilities, y, clip = predict(model, features.x, rows, mean, deviation), features.y[rows], features.clip[rows]
+    votes, clips = evaluation.vote(probabilities, clip)
+    track_y = y[np.unique(clip, return_index=True)[1]]
+    return {
+        "probabilities": probabilities,
+        "y": y,
+        "clip": clip,
+        "track": clips,
+        "track_y": track_y,
+        "track_probabilities": votes,
+        "segment_accuracy": evaluation.accuracy(probabilities, y, clip=clip),
+        "track_accuracy": evaluation.accuracy(votes, track_y),
+    }
+
+
+def _cross_entropy(probabilities, y):
+    return float(-np.mean(np.log(np.maximum(probabilities[np.arange(len(y)), y], 1e-7))))  # Keras clips there too
+
+
+def _penalty(model):
+    return float(sum(float(loss) for loss in model.losses))
+
+
+def _check_finite(features):
+    finite = np.isfinite(features.x).all(axis=(1, 2))
+    if not finite.all():
+        names = sorted({features.names[clip] for clip in features.clip[~finite]})
+        raise AudiolibError(
+            f"{features.corpus}: the features of {len(names)} clip(s) are not finite numbers: {', '.join(names[:3])}; "
+            "run `python -m audiolib check` and leave those clips out"
+        )
+
+
+def _describe(features):
+    return {
+        "name": features.corpus,
+        "tracks": features.tracks,
+        "segments": len(features.x),
+        "frames": features.frames,
+        "bands": features.bands,
+        "hop_seconds": features.hop_seconds,
+        "frontend": features.frontend,
+        "labels": list(features.labels),
+        "skipped": len(features.skipped),
+        "fingerprint": features.fingerprint,
+    }
+
+
+def _versions():
+    packages = {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "numpy", "librosa")}
+    return {"audiolib": __version__, "python": platform.python_version(), "backend": keras.backend.backend()} | packages
