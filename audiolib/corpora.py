@@ -8,7 +8,7 @@ all and lists what is wrong; ``fetch`` brings a known corpus from its public add
 What cannot be used is never dropped in silence: it is either an ``AudiolibError`` or a warning with a count, and it is
 kept in ``Corpus.skipped``.
 
-The table of what is known by name is in ``known``, decoding in ``reading``, downloading in ``archives``.
+The table of what is known by name is in ``known``, decoding in ``reading``, downloading in ``download``.
 
 Chapters: 01_dataset, 06_data
 """
@@ -31,7 +31,7 @@ import numpy as np
 import pooch
 from tqdm.auto import tqdm
 
-from audiolib import AudiolibError, archives
+from audiolib import AudiolibError, download
 from audiolib.known import DESCRIPTIONS, Description
 from audiolib.reading import read
 
@@ -385,8 +385,8 @@ def fetch(name, *, root=None, progress=True):
                 if url.startswith("kaggle:"):
                     _from_kaggle(url.removeprefix("kaggle:"), folder)
                 else:
-                    archives.download(url, work / "archive", progress=progress)
-                    archives.unpack(work / "archive", folder, members=description.members, limit=description.limit)
+                    download.retrieve(url, work / "archive", progress=progress)
+                    download.unpack(work / "archive", folder, members=description.members, limit=description.limit)
                 _verify(name, work)
                 os.replace(folder, place)
                 return _find(name, root)
@@ -427,7 +427,7 @@ def _from_kaggle(handle, folder):
     try:
         source = Path(kagglehub.dataset_download(handle))
         shutil.copytree(next(source.glob("**/genres_original")), folder / "genres_original")
-    except Exception as error:  # whatever kagglehub raises: no network, no account, no such set; the way out is the same
+    except Exception as error:  # whatever kagglehub raises: no network, no account; the way out is the same
         raise AudiolibError(f"kagglehub failed ({type(error).__name__}: {error})") from error
 
 

@@ -47,13 +47,14 @@ def read(clip_or_path, *, sr=None, mono=True):
                             "did you give kHz?")
     if not path.is_file():
         raise AudiolibError(f"{path}: no such file; if the corpus changed on disk, load it again")
+    if path.stat().st_size == 0:
+        raise AudiolibError(f"{path}: empty file (0 bytes); copy it again or remove it")
     try:
-        if path.stat().st_size == 0:
-            raise AudiolibError(f"{path}: empty file (0 bytes); copy it again or remove it")
         with soundfile.SoundFile(path) as file:
             rate, promised, form, notes = file.samplerate, file.frames, file.format, file.extra_info
             y = file.read(dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, TypeError, MemoryError) as error:
+    except (soundfile.LibsndfileError, OSError, TypeError, ValueError, MemoryError) as error:
+        # The last two: the header claims a length beyond any memory, or none, as a .flac written into a pipe does.
         reason = getattr(error, "strerror", None) or getattr(error, "error_string", None) or "damaged or truncated"
         raise AudiolibError(f"{path}: cannot be decoded ({reason.strip().rstrip('.')}); it is not audio, damaged or "
                             "unreadable: open it in a player, then copy it again or remove it") from error
@@ -85,8 +86,13 @@ def _missing(path, form, notes, promised, got):
         page = page[page.rfind(b"OggS"):]
         if len(page) < 28 or not page[5] & 4 or len(page) < 27 + page[26] + sum(page[27:27 + page[26]]):
             return "the last page of the stream is missing"
-    if form == "MPEG":  # only a Xing or Info header knows the length, and not to the frame of 1152 samples
+    if form in ("MP3", "MPEG"):  # its name depends on the version of libsndfile
         with open(path, "rb") as file:
-            head = file.read(2**14)
-        promised = promised - 2 * 1152 if b"Xing" in head or b"Info" in head else 0
+            head = file.read(10)
+            if head[:3] == b"ID3":  # titles and pictures before the sound; their size has 7 bits in a byte
+                file.seek(10 + sum(byte << 7 * (3 - k) for k, byte in enumerate(head[6:10])))
+            head += file.read(2**12)
+        if not any(tag in head for tag in (b"Xing", b"Info", b"VBRI")):  # libsndfile stops where it guesses the end
+            return "or perhaps not, it does not say how long it is; make a .flac of it with a converter"
+        promised -= 2 * 1152  # not every encoder counts its padding, which takes up to two frames
     return f"{got} of {promised} samples are there" if got < promised else ""

@@ -16,7 +16,6 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 import pooch
-from tqdm.auto import tqdm
 
 from audiolib import AudiolibError
 
@@ -25,7 +24,7 @@ ATTEMPTS = 2  # of one address, for a connection that breaks
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
 
 
-def download(url, path, *, progress=True):
+def retrieve(url, path, *, progress=True):
     """Download one file; a broken connection is tried again from the start.
 
     Parameters
@@ -42,14 +41,11 @@ def download(url, path, *, progress=True):
         If the last attempt failed, too.
     """
     for attempt in range(1, ATTEMPTS + 1):
-        bar = tqdm(unit="B", unit_scale=True, desc=url.rsplit("/", 1)[-1], disable=not progress)
         try:
-            return pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16)(url, str(path), None)
+            return pooch.HTTPDownloader(progressbar=progress, chunk_size=2**16)(url, str(path), None)
         except OSError as error:  # of the network (requests' errors are OSErrors) or of the disk
             if attempt == ATTEMPTS:
                 raise AudiolibError(f"download failed ({error})") from error
-        finally:
-            bar.close()
 
 
 def unpack(archive, folder, *, members, limit):
@@ -91,7 +87,7 @@ def unpack(archive, folder, *, members, limit):
                         raise AudiolibError(f"more than {limit} bytes in it: do not trust this archive")
                     writer.write(block)
     except (*DAMAGED, OSError) as error:
-        raise AudiolibError(f"cannot be unpacked ({error}): not an archive, truncated or damaged, or no room") from error
+        raise AudiolibError(f"cannot be unpacked ({error}): no archive, damaged, truncated, or no room") from error
 
 
 def _members(archive):

@@ -1,0 +1,288 @@
+"""What is on disk becomes a table of clips, and what cannot be used is said."""
+
+import os
+import sys
+import types
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiolib import AudiolibError, corpora
+
+# Small copies of known corpora are said to be parts; only one test is about that.
+pytestmark = pytest.mark.filterwarnings("ignore:.*results on a part")
+SR = 8000
+
+
+def sound(seed=0, seconds=0.5):
+    return 0.1 * np.random.default_rng(seed).standard_normal(int(seconds * SR)).astype(np.float32)
+
+
+def write(path, y=None, sr=SR, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, sound(zlib.crc32(path.name.encode())) if y is None else y, sr, **options)
+    return path
+
+
+def write_gtzan(folder, genres=corpora.GENRES, tracks=2, suffix="wav"):
+    for genre in genres:
+        for index in range(tracks):
+            write(folder / genre / f"{genre}.{index:05}.{suffix}")
+
+
+def write_esc50(folder, suffix=".ogg", named=".ogg"):
+    """Two ESC-10 clips of one source recording, one of another, and one clip that is of ESC-50 only."""
+    rows = [("1-100-A-0", 1, "dog", "True", "100"), ("1-100-B-0", 1, "dog", "True", "100"),
+            ("2-200-A-10", 2, "rain", "True", "200"), ("3-300-A-5", 3, "cat", "False", "300")]  # fmt: skip
+    lines = ["filename,fold,target,category,esc10,src_file,take"]
+    for name, fold, category, esc10, source in rows:
+        write(folder / "audio" / (name + suffix))
+        lines.append(f"{name}{named},{fold},{name.split('-')[3]},{category},{esc10},{source},{name.split('-')[2]}")
+    (folder / "meta").mkdir()
+    (folder / "meta/esc50.csv").write_text("\n".join(lines) + "\n")
+
+
+def quiet(name, **options):
+    """Load without the warnings that small copies of known corpora cause."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return corpora.load(name, **options)
+
+
+# --- layouts ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["wav", "au", "flac", "mp3"])
+def test_gtzan_tracks_have_their_name_and_genre(data_root, suffix):
+    write_gtzan(data_root / "gtzan-mini/genres", suffix=suffix)
+    corpus = quiet("gtzan-mini")
+    assert corpus.labels == tuple(sorted(corpora.GENRES)) and len(corpus) == 20 and corpus.skipped == ()
+    first = data_root / f"gtzan-mini/genres/blues/blues.00000.{suffix}"
+    assert corpus.clips[0] == corpora.Clip(first, "blues.00000", "blues")
+
+
+@pytest.mark.parametrize("place", ["gtzan/genres", "gtzan/genres_original", "gtzan/Data/genres_original", "genres",
+                                   "genres_original", "Data/genres_original"])  # fmt: skip
+def test_full_gtzan_is_found_wherever_its_archives_put_it(data_root, place):
+    write_gtzan(data_root / place, tracks=1)
+    assert quiet("gtzan").root == data_root / place
+
+
+def test_genres_right_in_the_root_are_not_taken_for_the_mini_set(data_root):
+    write_gtzan(data_root / "genres", tracks=1)
+    with pytest.raises(AudiolibError, match="gtzan-mini: not under"):
+        corpora.load("gtzan-mini")
+
+
+@pytest.mark.parametrize("place", ["esc10", "ESC-50-master", "ESC-50"])
+@pytest.mark.parametrize("named", [".ogg", ".wav"])
+def test_esc10_has_folds_and_source_recordings_and_no_other_class(data_root, place, named):
+    write_esc50(data_root / place, named=named)
+    corpus = quiet("esc10")
+    assert [(clip.name, clip.label, clip.group, clip.fold) for clip in corpus.clips] == [
+        ("1-100-A-0", "dog", "100", 1), ("1-100-B-0", "dog", "100", 1), ("2-200-A-10", "rain", "200", 2)]  # fmt: skip
+
+
+def test_esc10_clip_that_is_in_the_table_only_is_counted(data_root):
+    write_esc50(data_root / "esc10")
+    (data_root / "esc10/audio/1-100-B-0.ogg").unlink()
+    with pytest.warns(UserWarning, match="1 x in the table but not on disk"):
+        assert len(corpora.load("esc10")) == 2
+
+
+def test_fsdd_groups_are_speakers(data_root):
+    for name in ("7_jackson_3", "7_theo_0", "0_theo_1"):
+        write(data_root / f"fsdd/recordings/{name}.wav")
+    write(data_root / "fsdd/recordings/seven_jackson.wav")
+    with pytest.warns(UserWarning, match="<digit>_<speaker>_<take>"):
+        corpus = corpora.load("fsdd")
+    assert [(clip.name, clip.label, clip.group) for clip in corpus.clips] == [
+        ("0_theo_1", "0", "theo"), ("7_jackson_3", "7", "jackson"), ("7_theo_0", "7", "theo")]  # fmt: skip
+
+
+def test_any_folder_of_labels_is_a_corpus(tmp_path):
+    write(tmp_path / "birds/great tit/b.wav")
+    write(tmp_path / "birds/great tit/a.flac")
+    write(tmp_path / "birds/дрозд/a.ogg")
+    corpus = corpora.load(tmp_path / "birds")
+    assert (corpus.name, corpus.labels, corpus.description) == ("birds", ("great tit", "дрозд"), None)
+    assert [clip.name for clip in corpus.clips] == ["great tit/a", "great tit/b", "дрозд/a"]
+    assert corpora.load(str(tmp_path / "birds")) == corpus
+
+
+def test_clips_do_not_depend_on_the_order_of_the_disk(tmp_path, monkeypatch):
+    for name in ("c", "a", "b"):
+        write(tmp_path / f"songs/x/{name}.wav")
+    sorted_ = corpora.load(tmp_path / "songs")
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda self: reversed(sorted(listed(self))))
+    assert corpora.load(tmp_path / "songs") == sorted_
+
+
+def test_given_root_wins_over_the_environment(data_root, tmp_path):
+    write_gtzan(data_root / "gtzan-mini/genres", tracks=1)
+    write_gtzan(tmp_path / "other/gtzan-mini/genres", tracks=2)
+    assert len(quiet("gtzan-mini")) == 10
+    assert len(quiet("gtzan-mini", root=tmp_path / "other")) == 20
+
+
+def test_part_of_a_known_corpus_is_said_to_be_a_part(data_root):
+    write_gtzan(data_root / "gtzan-mini/genres", tracks=1)
+    with pytest.warns(UserWarning, match=r"10 clips .* whole corpus has 100"):
+        corpora.load("gtzan-mini")
+
+
+def test_synthetic_corpus_is_made_in_the_cache_and_loaded_from_there(cache_root, monkeypatch):
+    made = []
+    compose = types.ModuleType("audiolib.compose")
+    compose.VERSION = 7
+    compose.write_corpus = lambda folder: made.append(folder) or write_gtzan(folder / "genres", tracks=1)
+    monkeypatch.setitem(sys.modules, "audiolib.compose", compose)
+    monkeypatch.setattr("audiolib.compose", compose, raising=False)
+    corpus = corpora.load("synthetic")
+    assert made == [cache_root / "synthetic-7"] and len(corpus) == 10
+    assert corpus.root == cache_root / "synthetic-7/genres"
+
+
+def test_roots_follow_the_environment_at_the_time_of_the_call(monkeypatch, tmp_path):
+    monkeypatch.setenv("AUDIOLIB_DATA", str(tmp_path / "a"))
+    monkeypatch.setenv("AUDIOLIB_CACHE", "~/b")
+    assert corpora.data_root() == tmp_path / "a" and corpora.cache_root() == Path.home() / "b"
+    monkeypatch.setenv("AUDIOLIB_DATA", "")
+    monkeypatch.delenv("AUDIOLIB_CACHE")
+    assert corpora.data_root().is_absolute() and corpora.cache_root().is_relative_to(corpora.data_root())
+
+
+def test_every_known_corpus_is_described_in_full():
+    bibliography = (Path(__file__).parent.parent / "book/references.bib").read_text()
+    for name, description in corpora.DESCRIPTIONS.items():
+        assert description.title and description.licence and description.clips and description.classes
+        assert description.by_hand
+        if name != "synthetic":
+            assert f"{{{description.citation}," in bibliography and description.homepage.startswith("https://")
+            assert description.urls and description.content_source
+            # An archive without a bound and a digest would be unpacked on trust.
+            assert all(u.startswith("kaggle:") for u in description.urls) or (description.content and description.limit)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def test_reading_gives_what_was_written(tmp_path):
+    y, sr = corpora.read(write(tmp_path / "a.flac", sound(3), subtype="PCM_24"))
+    assert (y.dtype, y.shape, sr) == (np.float32, (SR // 2,), SR)
+    np.testing.assert_allclose(y, sound(3), atol=2**-22)
+
+
+def test_mono_is_the_mean_of_the_channels(tmp_path):
+    left, right = sound(1), sound(2)
+    path = write(tmp_path / "a.wav", np.stack([left, right], axis=1), subtype="FLOAT")
+    np.testing.assert_allclose(corpora.read(path)[0], (left + right) / 2, atol=1e-7)
+    both, _ = corpora.read(path, mono=False)
+    np.testing.assert_array_equal(both, [left, right])
+
+
+@pytest.mark.parametrize("sr", [8000, 16000, 22050, 48000, 192000])
+def test_resampling_keeps_the_pitch_and_the_duration(tmp_path, sr):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(sr) / sr)
+    y, rate = corpora.read(write(tmp_path / "a.wav", tone, sr), sr=22050)
+    assert (rate, len(y), y.dtype) == (22050, 22050, np.float32)
+    assert np.argmax(np.abs(np.fft.rfft(y))) == 440  # bins of 1 Hz
+
+
+def test_clip_and_path_read_the_same(tmp_path):
+    path = write(tmp_path / "songs/x/a.wav")
+    clip = corpora.load(tmp_path / "songs").clips[0]
+    np.testing.assert_array_equal(corpora.read(clip)[0], corpora.read(str(path))[0])
+
+
+# --- checking ---------------------------------------------------------------------------------------------------------
+
+
+def test_kaggle_copy_has_one_track_that_is_not_audio(data_root):
+    """jazz.00054.wav there is no audio; the other 999 are, here in small."""
+    write_gtzan(data_root / "gtzan/Data/genres_original", tracks=3)
+    bad = data_root / "gtzan/Data/genres_original/jazz/jazz.00002.wav"
+    bad.write_bytes(np.random.default_rng(0).bytes(5000))
+    corpus = quiet("gtzan")
+    report = corpora.check(corpus, progress=False)
+    assert (len(corpus), report.ok, len(report.problems)) == (30, 29, 1)
+    name, reason = report.problems[0]
+    assert name == "jazz.00002" and str(bad) in reason and "29 clips are fine, 1 are not" in str(report)
+
+
+def test_duplicates_are_found_across_labels_and_formats(tmp_path):
+    songs = tmp_path / "songs"
+    y = (sound(1) * 2**15).astype(np.int16)
+    write(songs / "rock/a.wav", y)
+    write(songs / "pop/b.flac", y)
+    write(songs / "pop/c.wav", y + np.int16(1))
+    write(songs / "pop/d.wav", y, sr=2 * SR)
+    report = corpora.check(corpora.load(songs), progress=False)
+    assert report.duplicates == (("pop/b", "rock/a"),) and report.ok == 4
+    assert "the same audio: pop/b, rock/a" in str(report)
+
+
+@pytest.mark.parametrize(("y", "reason"), [(np.zeros(SR), "silent"), (np.full(SR, 0.25), "constant"),
+                                           (sound()[:100], "0.0125 s long")])  # fmt: skip
+def test_check_lists_what_can_be_read_but_says_nothing(tmp_path, y, reason):
+    write(tmp_path / "songs/x/bad.wav", y)
+    write(tmp_path / "songs/x/good.wav")
+    report = corpora.check(corpora.load(tmp_path / "songs"), progress=False)
+    assert [name for name, _ in report.problems] == ["x/bad"] and reason in report.problems[0][1] and report.ok == 1
+
+
+def test_digest_is_that_of_the_content(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert corpora.digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_content_digest_depends_on_audio_and_names_only(tmp_path):
+    first = [corpora.Clip(write(tmp_path / f"{n}.wav", sound(i)), n, "x") for i, n in enumerate("ab")]
+    moved = [corpora.Clip(write(tmp_path / f"m/{n}.wav", sound(i)), n, "y") for i, n in enumerate("ab")]
+    assert corpora.content_digest(first) == corpora.content_digest(reversed(moved))
+    write(tmp_path / "m/b.wav", sound(2))
+    assert corpora.content_digest(first) != corpora.content_digest(moved)
+
+
+# --- real music -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gtzan-mini", "esc10", "fsdd"])
+def test_real_corpora_are_whole(real_data, name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        corpus = corpora.load(name, root=real_data)
+    description = corpus.description
+    assert (len(corpus), len(corpus.labels)) == (description.clips, description.classes)
+    assert len({clip.fold for clip in corpus.clips} - {None}) == description.folds
+    assert all((clip.group is not None) == bool(description.groups) for clip in corpus.clips)
+    y, sr = corpora.read(corpus.clips[0], sr=22050)
+    assert sr == 22050 and 0.01 < np.abs(y).max() <= 1.5
+
+
+def test_real_speech_is_the_published_one(real_data):
+    corpus = corpora.load("fsdd", root=real_data)
+    assert corpora.content_digest(corpus.clips) == corpus.description.content
+
+
+def test_real_music_has_the_published_checksums(real_data, tmp_path):
+    """The set is published as .wav; decoding a lossless copy and writing .wav gives the published bytes."""
+    clips = []
+    for clip in corpora.load("gtzan-mini", root=real_data).clips:
+        y, sr = soundfile.read(clip.path, dtype="int16")
+        clips.append(corpora.Clip(write(tmp_path / f"{clip.name}.wav", y, sr), clip.name, clip.label))
+    assert corpora.content_digest(clips) == corpora.DESCRIPTIONS["gtzan-mini"].content
+
+
+def test_broken_corpus_stops_neither_check_nor_the_rest(tmp_path):
+    for index in range(3):
+        write(tmp_path / f"songs/x/{index}.wav")
+    corpus = corpora.load(tmp_path / "songs")
+    os.remove(corpus.clips[1].path)
+    report = corpora.check(corpus, progress=False)
+    assert report.ok == 2 and "no such file" in report.problems[0][1]
