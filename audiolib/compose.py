@@ -32,6 +32,7 @@ from audiolib.scores import CHORDS, INSTRUMENTS, NOTES, PIECES, RECORDINGS, SCAL
 
 GENRES = tuple(STYLES)
 VERSION = 1  # of the music: a change that can be heard gets a new number, and corpora of the old one are made again
+ALONE = 300  # seconds of music up to which starting workers costs more than it saves
 
 # --- playing ----------------------------------------------------------------------------------------------------------
 
@@ -129,7 +130,10 @@ def track(genre, index, *, seconds=30.0, sr=22050, seed=0):
     y = _render(events, n, seed=int(rng.integers(2**31)), sr=sr)
 
     dark, wet, limit, level, floor = (rng.uniform(*limits) for limits in RECORDINGS[genre])
-    y = scipy.signal.lfilter(np.float32([1 - dark]), np.float32([1, -dark]), _room(y, sr=sr, wet=wet))
+    # The recording: one pole takes treble off, another what lies below 10 Hz; then a limiter, a noise floor, a level.
+    above = np.exp(-2 * np.pi * 10 / sr)
+    dull = np.float32([1 - dark, dark - 1]), np.float32([1, -dark - above, dark * above])
+    y = scipy.signal.lfilter(*dull, _room(y, sr=sr, wet=wet))
     y = np.tanh(y * np.float32(limit / _rms(y)))
     y *= np.float32(1 / _rms(y))
     y += np.float32(10 ** (floor / 20)) * rng.standard_normal(n, dtype=np.float32)
@@ -254,8 +258,7 @@ def write_corpus(folder, *, tracks=10, seconds=30.0, seed=0, progress=True):
             for old in (folder / "genres" / genre).glob(f"{genre}.[0-9][0-9][0-9][0-9][0-9].flac"):
                 if f"genres/{genre}/{old.name}" not in names:
                     old.unlink()
-        # For a small corpus starting workers costs more than it saves.
-        jobs = joblib.Parallel(n_jobs=-1 if len(todo) * seconds > 300 else 1, return_as="generator_unordered")
+        jobs = joblib.Parallel(n_jobs=-1 if len(todo) * seconds > ALONE else 1, return_as="generator_unordered")
         calls = (joblib.delayed(_write_track)(folder, name, *names[name], seconds, seed) for name in todo)
         bar = tqdm(jobs(calls), total=len(todo), desc="composing", unit="track", disable=not progress)
         sizes = sizes | dict(bar)

@@ -262,8 +262,8 @@ def pluck(frequency, seconds=1.0, *, seed=0, sr=22050, amplitude=0.5, decay=4.0,
     loss = 0.5 * 0.001 ** (1 / (frequency * decay))
     step = frequency * (period + 0.5) / sr  # the averaging adds half a sample to the loop
     loop = np.zeros(period + 1 + int(n * step) + 2 * period)
-    start = np.random.default_rng(seed).uniform(-1, 1, period)
-    loop[1 : period + 1] = scipy.signal.lfilter([brightness], [1, brightness - 1], start - start.mean())
+    start = scipy.signal.lfilter([brightness], [1, brightness - 1], np.random.default_rng(seed).uniform(-1, 1, period))
+    loop[1 : period + 1] = start - start.mean()  # averaging neighbours would keep a constant for ever
     for now in range(period + 1, len(loop) - period, period):  # y[n] = loss * (y[n - period] + y[n - period - 1])
         np.add(loop[now - period : now], loop[now - period - 1 : now - 1], out=loop[now : now + period])
         loop[now : now + period] *= loss
