@@ -52,6 +52,7 @@ def digests(paths):
     """
     if not paths:
         return []
+    start = time.time_ns()
     paths = [os.path.abspath(path) for path in paths]
     index = _folder("digests") / f"{_sha256(os.path.commonpath(paths))[:16]}.json"
     try:
@@ -59,15 +60,17 @@ def digests(paths):
     except (OSError, ValueError):
         known = {}
     known = known if isinstance(known, dict) else {}
+    now = {path: _known(path, known.get(path)) for path in paths}
+    unknown = [path for path, entry in now.items() if entry is None]
     with ThreadPoolExecutor() as pool:
-        now = dict(zip(paths, pool.map(lambda path: _digest(path, known.get(path)), paths), strict=True))
-    kept = {path: entry for path, entry in known.items() if path not in now}
-    kept |= {path: entry for path, entry in now.items() if entry and entry.pop("trusted")}
-    if kept != known:
+        now.update(zip(unknown, pool.map(_digest, unknown), strict=True))
+    if unknown:
+        kept = {path: entry for path, entry in known.items() if path not in now}
+        kept |= {path: entry for path, entry in now.items() if entry and _old(entry["signature"], start)}
         with contextlib.suppress(OSError):  # without an index the files are read again, that is all
             index.parent.mkdir(parents=True, exist_ok=True)
             _write(index, kept)
-    return [entry and entry["sha256"] for entry in now.values()]
+    return [now[path] and now[path]["sha256"] for path in paths]
 
 
 def key(**facts):
@@ -90,7 +93,11 @@ def load(key):
     """
     manifest = _folder("features") / f"{key}.json"
     try:
-        entry = json.loads(manifest.read_text())
+        text = manifest.read_bytes()
+    except OSError:
+        return None
+    try:
+        entry = json.loads(text)
         data = manifest.with_name(entry["data"])
         x = np.asarray(np.load(data, mmap_mode="r", allow_pickle=False))
         facts, signature = entry["facts"], _signature(data)
@@ -161,18 +168,25 @@ def _removed_on_failure(path):
         raise
 
 
-def _digest(path, known):
-    """Entry of the index for one file; `trusted` says whether it may be kept. None if it cannot be read."""
+def _known(path, entry):
+    """The index's entry of a file, if it still holds; otherwise None."""
     try:
-        signature = _signature(path)
-        if isinstance(known, dict) and known.get("signature") == signature and "sha256" in known:
-            return known | {"trusted": True}
-        sha256 = corpora.digest(path)
-        changed_at = max(signature[1:3])
-        trusted = _signature(path) == signature and time.time_ns() - changed_at > YOUNG_NS
-        return {"signature": signature, "sha256": sha256, "trusted": trusted}
+        return entry if entry["signature"] == _signature(path) and entry["sha256"] else None
+    except (OSError, KeyError, TypeError):
+        return None
+
+
+def _digest(path):
+    """A new entry for a file, or None if it cannot be read."""
+    try:
+        signature = _signature(path)  # before the content: should that change meanwhile, the entry will not hold
+        return {"signature": signature, "sha256": corpora.digest(path)}
     except (OSError, AudiolibError):
         return None
+
+
+def _old(signature, now):
+    return now - max(signature[1:3]) > YOUNG_NS
 
 
 def _signature(path):

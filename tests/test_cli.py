@@ -1,0 +1,159 @@
+"""The command line: it teaches, it says in one line what went wrong, and its exit code can be relied on."""
+
+import re
+import signal
+import subprocess
+import sys
+
+import click
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+from test_features import write_corpus
+
+from audiolib import AudiolibError, corpora, features
+from audiolib.archive import read_archive
+from audiolib.cli import main
+
+NUMBERS = ["--sample-rate=8000", "--n-fft=256", "--hop-length=128", "--n-mels=20", "--segment-seconds=0.5"]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return write_corpus(tmp_path / "corpus", seconds=3.2, clips=2)
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_python_m_audiolib_is_this_command_line():
+    command = [sys.executable, "-m", "audiolib", "features", "/nowhere/at/all"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("Error: /nowhere/at/all: ") and len(done.stderr.splitlines()) == 1
+
+
+def test_help_loads_nothing_heavy():
+    code = ("import sys; from audiolib.cli import main; main(['--help'], standalone_mode=False); "
+            "print([name for name in ('numpy', 'librosa', 'keras', 'tensorflow') if name in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize("command", ["fetch", "check", "features", "pack"])
+def test_help_of_a_command_shows_an_example_that_has_its_name(command):
+    shown = run(command, "--help")
+    assert shown.exit_code == 0
+    assert f"python -m audiolib {command} " in shown.output
+
+
+def test_every_option_and_command_explains_itself():
+    for name, command in main.commands.items():
+        assert command.help and len(command.get_short_help_str(200)) > 20, name
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help or option.show_default, f"{name} --{option.name}"
+
+
+def test_features_says_what_it_made_and_keeps_it(corpus, monkeypatch):
+    shown = run("features", corpus.root, *NUMBERS, "--quiet")
+    assert shown.exit_code == 0, shown.output
+    assert "24 segments of 4 clips in 2 classes, 32 frames x 20 mel bands" in shown.output
+    assert re.search(r"\[24, 32, 20\], 0\.1 MB, 16 ms a frame", shown.output)
+    assert re.search(r"12 segments  drum\n +12 segments  flute\n", shown.output)
+    monkeypatch.setattr(features, "_run", None)
+    assert run("features", corpus.root, *NUMBERS, "--quiet").output == shown.output
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--hop-length", "0"], "Error: hop_length=0: "),
+    (["--kind", "mfcc", "--n-mfcc", "500"], "Error: n_mfcc=500: "),
+    (["--jobs", "0"], "Error: jobs=0: "),
+    (["--segment-seconds", "9"], "Error: corpus "),
+])
+def test_a_wrong_number_ends_in_one_line(corpus, arguments, said):
+    shown = run("features", corpus.root, "--quiet", *arguments)
+    assert shown.exit_code == 1 and shown.stdout == ""
+    assert shown.stderr.startswith(said) and len(shown.stderr.splitlines()) == 1
+
+
+def test_skipped_clips_are_a_warning_of_one_line(corpus):
+    corpus.clips[0].path.write_text("not audio")
+    shown = run("features", corpus.root, *NUMBERS, "--quiet")
+    assert shown.exit_code == 0
+    assert shown.stderr.startswith("Warning: corpus: 1 of 4 clips skipped: drum/0: ")
+    assert len(shown.stderr.splitlines()) == 1 and "UserWarning" not in shown.stderr
+
+
+def test_pack_writes_an_archive_that_can_be_read(corpus, tmp_path):
+    shown = run("pack", corpus.root, tmp_path / "out.npz", "--seconds", "3", "--quiet")
+    assert shown.exit_code == 0, shown.output
+    assert re.search(r"out\.npz: 0\.\d MB, <Features of out: 12 segments of 4 clips", shown.output)
+    assert read_archive(tmp_path / "out.npz", segment_seconds=1).names == ("drum/0", "drum/1", "flute/0", "flute/1")
+    assert run("pack", corpus.root, tmp_path / "no" / "out.npz").exit_code == 1
+
+
+def test_check_of_a_sound_corpus_ends_well(corpus):
+    shown = run("check", corpus.root, "--quiet")
+    assert shown.exit_code == 0 and "4 clips are fine" in shown.output
+
+
+def test_check_lists_what_is_wrong_and_fails(corpus):
+    soundfile.write(corpus.clips[0].path, np.zeros(8000), 8000)
+    corpus.clips[3].path.write_bytes(corpus.clips[2].path.read_bytes())
+    shown = run("check", corpus.root, "--quiet")
+    assert shown.exit_code == 1
+    assert "drum/0: silent" in shown.output and "flute/0, flute/1" in shown.output
+
+
+def test_corpora_says_what_is_known_and_what_is_there(data_root, cache_root):
+    folder = data_root / "gtzan-mini" / "genres"
+    (folder / "blues").mkdir(parents=True)
+    soundfile.write(folder / "blues" / "blues.00000.wav", np.zeros(2000), 8000)
+    shown = run("corpora")
+    assert shown.exit_code == 0
+    for name, description in corpora.DESCRIPTIONS.items():
+        pattern = rf"^{name} .*{re.escape(description.title)}\n.*\n.*{re.escape(description.licence)}"
+        assert re.search(pattern, shown.output, re.MULTILINE), name
+    assert f"1 clips, 1 labels, 0 MB in {folder}" in shown.output
+    assert "not there: python -m audiolib fetch esc10" in shown.output
+    assert not list(cache_root.iterdir()), "listing must not make the synthetic corpus"
+
+
+def test_fetch_says_where_the_corpus_is_or_what_to_do(monkeypatch, data_root):
+    def fetch(name, *, progress):
+        folder = data_root / "fsdd" / "recordings"
+        folder.mkdir(parents=True)
+        soundfile.write(folder / "0_george_0.wav", np.zeros(2000), 8000)
+        return folder
+
+    monkeypatch.setattr(corpora, "fetch", fetch)
+    shown = run("fetch", "fsdd")
+    assert shown.exit_code == 0 and f"fsdd: 1 clips in {data_root / 'fsdd' / 'recordings'}" in shown.output
+    monkeypatch.undo()
+    assert run("fetch", "nothing-like-it").exit_code == 1
+
+
+def test_a_wrong_command_gets_a_usage_message():
+    shown = run("feature", "synthetic")
+    assert shown.exit_code == 2 and "features" in shown.stderr
+
+
+def test_other_errors_keep_their_traceback(monkeypatch):
+    monkeypatch.setattr(corpora, "load", lambda name: 1 / 0)
+    assert isinstance(run("check", "synthetic").exception, ZeroDivisionError)
+    monkeypatch.setattr(corpora, "load", lambda name: (_ for _ in ()).throw(AudiolibError("said plainly")))
+    assert run("check", "synthetic").stderr == "Error: said plainly\n"
+
+
+def test_ctrl_c_ends_in_one_line():
+    code = ("from audiolib import cli, corpora; import time\n"
+            "corpora.load = lambda name: (print('waiting', flush=True), time.sleep(60))\n"
+            "cli.main(['check', 'synthetic'])")
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130 and "Stopped" in said and "Traceback" not in said

@@ -1,0 +1,440 @@
+"""The numbers are librosa's, the segments know their clip, and a result is made once."""
+
+import os
+import warnings
+from dataclasses import FrozenInstanceError, replace
+from types import SimpleNamespace
+
+import joblib
+import librosa
+import numpy as np
+import pytest
+import soundfile
+
+from audiolib import AudiolibError, cache, corpora, features
+from audiolib.features import LOG_MEL, PAPER_MFCC, Features, Frontend, extract, mfcc, transform
+
+SMALL = Frontend(sample_rate=8000, n_fft=256, hop_length=128, n_mels=20, segment_seconds=0.5)
+
+
+def signals():
+    """Three seconds each of what is hard for 32-bit floats: wide ranges, silence, clicks."""
+    t = np.arange(66150) / 22050
+    random = np.random.default_rng(0)
+    tone = np.sin(2 * np.pi * 440 * t)
+    return {
+        "tone": tone,
+        "quiet tone": 1e-3 * np.sin(2 * np.pi * 1000.3 * t),
+        "noise": 0.1 * random.normal(size=t.size),
+        "faint noise": 1e-6 * random.normal(size=t.size),
+        "chirp": np.sin(2 * np.pi * (50 * t + 1500 * t * t)),
+        "click": np.eye(1, t.size, 3000)[0],
+        "tone then silence": tone * (t < 1.5),
+        "constant": np.full(t.size, 0.5),
+        "silence": np.zeros(t.size),
+    }
+
+
+def write_corpus(folder, *, clips=3, seconds=1.3, sr=8000, labels=("drum", "flute"), seed=0):
+    """A folder of <label>/<file> with noise of different loudness."""
+    random = np.random.default_rng(seed)
+    for label in labels:
+        (folder / label).mkdir(parents=True)
+        for number in range(clips):
+            y = random.uniform(-0.5, 0.5, round(seconds * sr))
+            soundfile.write(folder / label / f"{number}.wav", y, sr)
+    return corpora.load(folder)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return write_corpus(tmp_path / "corpus")
+
+
+def quiet_extract(corpus, frontend=SMALL, **options):
+    return extract(corpus, frontend, progress=False, **options)
+
+
+class TestFrontend:
+    def test_three_seconds_are_130_frames_by_default(self):
+        assert (LOG_MEL.frames, LOG_MEL.bands, PAPER_MFCC.bands) == (130, 128, 13)
+        assert LOG_MEL.segment_samples == 66150
+        assert LOG_MEL.hop_seconds == 512 / 22050
+
+    def test_is_frozen_and_has_a_value(self):
+        with pytest.raises(FrozenInstanceError):
+            LOG_MEL.n_fft = 1024
+        assert Frontend() == LOG_MEL and hash(Frontend()) == hash(LOG_MEL)
+
+    def test_numpy_numbers_become_plain_ones(self):
+        frontend = Frontend(n_mels=np.int64(64), fmin=np.float32(20), pad_short=np.bool_(True))
+        assert [type(value) for value in (frontend.n_mels, frontend.fmin, frontend.pad_short)] == [int, float, bool]
+
+    @pytest.mark.parametrize(("numbers", "said"), [
+        ({"kind": "chroma"}, "kind='chroma'"),
+        ({"sample_rate": 0}, "sample_rate=0"),
+        ({"sample_rate": 22050.5}, "sample_rate=22050.5"),
+        ({"n_fft": -1}, "n_fft=-1"),
+        ({"n_fft": True}, "n_fft=True"),
+        ({"n_fft": 2**17}, "n_fft=131072: longer than a segment"),
+        ({"hop_length": 0}, "hop_length=0"),
+        ({"hop_length": "512"}, "hop_length='512'"),
+        ({"n_mels": 0}, "n_mels=0"),
+        ({"kind": "mfcc", "n_mfcc": 200}, "n_mfcc=200: more than the 128"),
+        ({"fmin": -1}, "fmin=-1"),
+        ({"fmin": float("nan")}, "fmin=nan"),
+        ({"fmin": None}, "fmin=None"),
+        ({"fmin": 400, "fmax": 300}, "fmin=400.*below fmax .300 Hz"),
+        ({"fmax": 11026}, "fmax=11026: above half the sample rate .11025 Hz"),
+        ({"fmax": float("inf")}, "fmax=inf"),
+        ({"segment_seconds": 0}, "segment_seconds=0"),
+        ({"segment_seconds": -3}, "segment_seconds=-3"),
+        ({"segment_seconds": float("nan")}, "segment_seconds=nan"),
+        ({"top_db": 0}, "top_db=0"),
+        ({"top_db": float("nan")}, "top_db=nan"),
+        ({"pad_short": "yes"}, "pad_short='yes'"),
+    ])
+    def test_a_number_that_makes_no_sense_is_refused_by_name_and_value(self, numbers, said):
+        with pytest.raises(AudiolibError, match=said):
+            Frontend(**numbers)
+
+    def test_empty_mel_filters_are_refused_with_numbers_that_work(self):
+        with pytest.raises(AudiolibError, match="n_mels=128") as caught:
+            Frontend(n_fft=256)
+        fewer, longer = (int(word.split("=")[1]) for word in str(caught.value).split() if "=" in word
+                         and word.split("=")[0] in ("n_mels", "n_fft") and not word.endswith(":"))
+        assert Frontend(n_fft=256, n_mels=fewer).n_mels == fewer
+        assert Frontend(n_fft=longer).n_fft == longer
+        with pytest.raises(AudiolibError):
+            Frontend(n_fft=256, n_mels=fewer + 1)
+
+    def test_filters_are_called_empty_exactly_when_librosas_are(self):
+        random = np.random.default_rng(1)
+        seen = set()
+        for _ in range(60):
+            sr, n_fft = int(random.choice([8000, 16000, 22050, 44100])), int(random.choice([256, 512, 1000, 2048]))
+            n_mels, fmin = int(random.integers(5, 140)), float(random.choice([0, 20, 300]))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                empty = (librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin).max(axis=1) == 0).any()
+            try:
+                Frontend(sample_rate=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin)
+                refused = False
+            except AudiolibError:
+                refused = True
+            assert refused == empty, (sr, n_fft, n_mels, fmin)
+            seen.add(refused)
+        assert seen == {True, False}
+
+
+class TestTransform:
+    @pytest.mark.parametrize("name", signals())
+    def test_equals_librosas_mel_and_mfcc_to_a_ten_thousandth_of_their_range(self, name):
+        y = signals()[name].astype(np.float32)
+        for frontend, expected in (
+            (LOG_MEL, librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=22050)).T),
+            (PAPER_MFCC, librosa.feature.mfcc(y=y, sr=22050, n_mfcc=13).T),
+        ):
+            ours = transform(y, frontend)
+            assert ours.dtype == np.float32 and ours.shape == (1, *expected.shape)
+            np.testing.assert_allclose(ours[0], expected, rtol=0, atol=1e-4 * max(np.ptp(expected), 1))
+
+    @pytest.mark.parametrize("numbers", [
+        {"sample_rate": 16000, "n_fft": 1024, "hop_length": 160, "n_mels": 40, "fmin": 50.0, "fmax": 7000.0},
+        {"n_fft": 1001, "hop_length": 300, "n_mels": 30, "segment_seconds": 1.0},
+        {"n_fft": 512, "hop_length": 2000, "n_mels": 16, "top_db": 30.0, "segment_seconds": 2.0},
+        {"n_mels": 64, "top_db": None},
+        {"segment_seconds": 7.5, "hop_length": 512},
+    ])
+    def test_every_number_means_what_it_means_in_librosa(self, numbers):
+        frontend = Frontend(**numbers)
+        y = np.random.default_rng(2).normal(size=8 * frontend.sample_rate).astype(np.float32)
+        segment = y[: frontend.segment_samples]
+        power = librosa.feature.melspectrogram(
+            y=segment, sr=frontend.sample_rate, n_fft=frontend.n_fft, hop_length=frontend.hop_length,
+            n_mels=frontend.n_mels, fmin=frontend.fmin, fmax=frontend.fmax,
+        )
+        expected = librosa.power_to_db(power, top_db=frontend.top_db).T
+        ours = transform(y, frontend)[0]
+        assert ours.shape == (frontend.frames, frontend.bands)
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-4 * np.ptp(expected))
+
+    def test_each_segment_is_transformed_as_if_alone(self):
+        y = np.concatenate([signals()["tone"], signals()["faint noise"], signals()["click"]]).astype(np.float32)
+        together = transform(y)
+        for segment, alone in zip(together, np.split(y, 3), strict=True):
+            np.testing.assert_array_equal(segment, transform(alone)[0])
+
+    def test_what_is_left_after_the_last_whole_segment_is_dropped(self):
+        assert len(transform(np.zeros(8000, np.float32), SMALL)) == 2
+        assert len(transform(np.zeros(7999, np.float32), SMALL)) == 1
+
+    def test_silence_lies_at_the_floor(self):
+        np.testing.assert_allclose(transform(np.zeros(4000, np.float32), SMALL), -100, rtol=1e-6)
+
+    def test_a_short_signal_is_refused_with_both_lengths_or_padded(self):
+        y = np.random.default_rng(0).normal(size=1000).astype(np.float32)
+        with pytest.raises(AudiolibError, match=r"0\.125 s.*segment is 0\.5 s.*pad_short"):
+            transform(y, SMALL)
+        padded = transform(y, replace(SMALL, pad_short=True))
+        np.testing.assert_array_equal(padded, transform(np.pad(y, (0, 3000)), SMALL))
+
+    @pytest.mark.parametrize(("y", "said"), [
+        (np.zeros((2, 8000), np.float32), "stereo"),
+        (np.zeros(8000, np.int16), "Divide by 32768"),
+        (np.r_[np.zeros(7999), np.nan], "1 samples that are NaN"),
+        (np.r_[np.zeros(7999), -np.inf], "NaN or infinite"),
+        (np.zeros(0, np.float32), "0 samples"),
+        (np.full(8000, 1e25), "scale the signal"),
+        (np.full(8000, 1e300), "scale the signal"),
+    ])
+    def test_what_is_no_signal_is_refused_with_a_guess(self, y, said):
+        with pytest.raises(AudiolibError, match=said):
+            transform(y, SMALL)
+
+    def test_leaves_its_input_alone_whatever_its_layout(self):
+        y = np.random.default_rng(0).normal(size=16000).astype(np.float32)
+        before = y.copy()
+        strided = transform(y[::2], SMALL)
+        np.testing.assert_array_equal(strided, transform(y[::2].copy(), SMALL))
+        np.testing.assert_array_equal(y, before)
+
+
+class TestFeatures:
+    def make(self, **changes):
+        x = np.arange(5 * 2 * 3, dtype=np.float32).reshape(5, 2, 3)
+        given = {"x": x, "clip": [0, 0, 1, 2, 2], "names": ("a", "b", "c"), "clip_labels": ("low", "high", "low")}
+        return Features(**(given | changes))
+
+    def test_knows_the_class_of_each_segment(self):
+        made = self.make()
+        assert made.labels == ("high", "low")
+        assert made.y.tolist() == [1, 1, 0, 1, 1]
+        assert (len(made), made.tracks, made.frames, made.bands) == (5, 3, 2, 3)
+
+    def test_subset_keeps_the_clips_it_needs_and_their_order(self):
+        part = self.make(groups=("x", "y", "z")).subset(np.array([True, False, False, True, True]))
+        assert part.names == ("a", "c") and part.groups == ("x", "z")
+        assert part.clip.tolist() == [0, 1, 1]
+        assert part.labels == ("high", "low"), "a class is not forgotten because no clip of it is left"
+        np.testing.assert_array_equal(part.x[0], self.make().x[0])
+        assert self.make().subset([2]).names == ("b",)
+
+    def test_fingerprint_tells_whether_two_are_the_same(self):
+        made = self.make()
+        assert made.fingerprint == self.make().fingerprint
+        other_x = made.x.copy()
+        other_x[4, 1, 2] += 1e-3
+        for changes in ({"x": other_x}, {"clip": [0, 0, 1, 1, 2]}, {"clip_labels": ("low", "low", "low")},
+                        {"groups": ("g", "g", "h")}, {"folds": (1, 1, 2)}):
+            assert self.make(**changes).fingerprint != made.fingerprint, changes
+
+    def test_x_cannot_be_changed_by_accident(self):
+        with pytest.raises(ValueError, match="read-only"):
+            self.make().x[0] = 0
+
+    @pytest.mark.parametrize(("changes", "said"), [
+        ({"clip": [0, 0, 1, 2, 3]}, "0 to 2"),
+        ({"clip": [0, 0, 1, 2, -1]}, "0 to 2"),
+        ({"clip": [0.0, 0, 1, 2, 2]}, "whole numbers"),
+        ({"clip": [0, 1]}, "clip .2,."),
+        ({"x": np.zeros((5, 2))}, "segment, frame, band"),
+        ({"groups": ("x",)}, "groups has 1"),
+        ({"labels": ("low",)}, "high"),
+    ])
+    def test_what_does_not_fit_together_is_refused(self, changes, said):
+        with pytest.raises(AudiolibError, match=said):
+            self.make(**changes)
+
+    def test_repr_is_one_short_line(self, corpus):
+        text = repr(quiet_extract(corpus))
+        assert text == "<Features of corpus: 12 segments of 6 clips in 2 classes, 32 frames x 20 mel bands>"
+
+    def test_mfcc_of_levels_is_the_mfcc_frontend(self, corpus):
+        made = mfcc(quiet_extract(corpus), 7)
+        direct = quiet_extract(corpus, replace(SMALL, kind="mfcc", n_mfcc=7))
+        np.testing.assert_allclose(made.x, direct.x, atol=1e-4)
+        assert made.frontend == direct.frontend
+        with pytest.raises(AudiolibError, match="'mfcc'"):
+            mfcc(made)
+        with pytest.raises(AudiolibError, match="n_mfcc=21"):
+            mfcc(quiet_extract(corpus), 21)
+
+
+class TestExtract:
+    def test_segments_are_those_of_their_clips_in_the_corpus_order(self, corpus):
+        made = quiet_extract(corpus)
+        assert made.names == tuple(clip.name for clip in corpus.clips)
+        assert made.clip.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+        assert made.digests == tuple(corpora.digest(clip.path) for clip in corpus.clips)
+        for number, clip in enumerate(corpus.clips):
+            expected = transform(corpora.read(clip, sr=8000)[0], SMALL)
+            np.testing.assert_array_equal(made.x[made.clip == number], expected)
+
+    @pytest.mark.parametrize("jobs", [1, 2, -1])
+    def test_is_the_same_for_any_number_of_jobs(self, corpus, jobs):
+        assert quiet_extract(corpus, jobs=jobs, cache=False).fingerprint == quiet_extract(corpus).fingerprint
+
+    @pytest.mark.parametrize("jobs", [0, 1.5, "2", True])
+    def test_jobs_that_are_no_number_of_jobs_are_refused(self, corpus, jobs):
+        with pytest.raises(AudiolibError, match="jobs="):
+            quiet_extract(corpus, jobs=jobs)
+
+    def test_works_in_other_processes(self, corpus):
+        with joblib.parallel_config("loky", n_jobs=2):
+            made = quiet_extract(corpus, cache=False)
+        assert made.fingerprint == quiet_extract(corpus).fingerprint
+
+    def test_works_on_a_dask_cluster(self, corpus):
+        distributed = pytest.importorskip("distributed")
+        options = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
+        with (distributed.LocalCluster(**options) as cluster, distributed.Client(cluster),
+              joblib.parallel_config("dask")):
+            made = quiet_extract(corpus, cache=False)
+        assert made.fingerprint == quiet_extract(corpus).fingerprint
+
+    def test_joblibs_own_setting_of_jobs_is_heeded(self, corpus, monkeypatch):
+        asked = []
+        real = joblib.Parallel
+        monkeypatch.setattr(joblib, "Parallel", lambda **options: asked.append(real(**options)) or asked[-1])
+        quiet_extract(corpus, cache=False)
+        with joblib.parallel_config(n_jobs=1):
+            quiet_extract(corpus, cache=False)
+        quiet_extract(corpus, cache=False, jobs=2)
+        assert [parallel.n_jobs for parallel in asked] == [-1, 1, 2]
+
+    def test_resamples_and_mixes_down(self, tmp_path):
+        (tmp_path / "c" / "a").mkdir(parents=True)
+        random = np.random.default_rng(0)
+        soundfile.write(tmp_path / "c/a/stereo.wav", random.uniform(-1, 1, (16000, 2)), 16000, subtype="FLOAT")
+        made = quiet_extract(corpora.load(tmp_path / "c"))
+        y = soundfile.read(tmp_path / "c/a/stereo.wav", dtype="float32")[0].mean(axis=1)
+        expected = transform(librosa.resample(y, orig_sr=16000, target_sr=8000), SMALL)
+        np.testing.assert_allclose(made.x, expected, atol=1e-3)
+
+    def test_clips_of_different_lengths_give_as_many_segments_as_fit(self, tmp_path):
+        corpus = write_corpus(tmp_path / "c", clips=1, labels=("a", "b", "c"))
+        for clip, seconds in zip(corpus.clips, (0.5, 9.6, 1.49), strict=True):
+            soundfile.write(clip.path, np.random.default_rng(0).uniform(-1, 1, int(seconds * 8000)), 8000)
+        assert np.bincount(quiet_extract(corpus).clip).tolist() == [1, 19, 2]
+
+    def test_groups_folds_and_the_frontend_come_along(self, corpus):
+        clips = tuple(replace(clip, group=f"g{i}", fold=i % 3 + 1) for i, clip in enumerate(corpus.clips))
+        made = quiet_extract(replace(corpus, clips=clips))
+        assert made.groups == ("g0", "g1", "g2", "g3", "g4", "g5") and made.folds == (1, 2, 3, 1, 2, 3)
+        assert Frontend(**made.frontend) == SMALL
+        assert made.hop_seconds == 128 / 8000
+
+    def test_shows_a_bar_only_if_asked(self, corpus, capsys):
+        extract(corpus, SMALL, cache=False, progress=False)
+        assert capsys.readouterr().err == ""
+        extract(corpus, SMALL, cache=False)
+        assert "corpus: features" in capsys.readouterr().err
+
+
+class TestCache:
+    @pytest.fixture
+    def decoded(self, monkeypatch):
+        """The clips that were decoded, in a list."""
+        names, read = [], corpora.read
+        monkeypatch.setattr(features, "corpora", SimpleNamespace(
+            read=lambda clip, **options: names.append(clip.name) or read(clip, **options)))
+        return names
+
+    def test_a_second_call_decodes_nothing_and_gives_the_same(self, corpus, decoded):
+        first = quiet_extract(corpus)
+        assert len(decoded) == 6
+        second = quiet_extract(corpus)
+        assert len(decoded) == 6
+        np.testing.assert_array_equal(first.x, second.x)
+        for name in ("names", "clip_labels", "groups", "folds", "digests", "labels", "corpus", "frontend",
+                     "hop_seconds", "skipped", "fingerprint"):
+            assert getattr(first, name) == getattr(second, name), name
+        assert type(second.x) is np.ndarray
+
+    def test_without_the_cache_nothing_is_kept_or_found(self, corpus, decoded, cache_root):
+        quiet_extract(corpus, cache=False)
+        assert not list(cache_root.glob("features/*"))
+        quiet_extract(corpus)
+        quiet_extract(corpus, cache=False)
+        assert len(decoded) == 18
+
+    @pytest.mark.parametrize("change", [{"hop_length": 64}, {"kind": "mfcc"}, {"top_db": 40.0}, {"fmin": 100.0}])
+    def test_another_frontend_is_another_result(self, corpus, decoded, change):
+        quiet_extract(corpus)
+        quiet_extract(corpus, replace(SMALL, **change))
+        assert len(decoded) == 12
+
+    def test_a_changed_file_is_noticed_even_at_the_same_size_and_time(self, corpus, decoded):
+        before = quiet_extract(corpus)
+        path = corpus.clips[0].path
+        times = path.stat()
+        y, sr = soundfile.read(path)
+        soundfile.write(path, y[::-1], sr)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert path.stat().st_size == times.st_size
+        after = quiet_extract(corpus)
+        assert len(decoded) == 12
+        assert after.digests[0] != before.digests[0] and after.digests[1:] == before.digests[1:]
+
+    def test_a_changed_file_is_noticed_once_the_index_knows_it(self, corpus, decoded, monkeypatch):
+        monkeypatch.setattr(cache, "YOUNG_NS", -1)
+        before = quiet_extract(corpus)
+        path = corpus.clips[0].path
+        y, sr = soundfile.read(path)
+        soundfile.write(path, y[::-1], sr)
+        assert quiet_extract(corpus).fingerprint != before.fingerprint
+
+    def test_a_new_label_group_or_fold_is_another_result(self, corpus):
+        before = quiet_extract(corpus)
+        clips = (replace(corpus.clips[0], group="someone"), *corpus.clips[1:])
+        after = quiet_extract(replace(corpus, clips=clips))
+        assert after.groups[0] == "someone" and after.fingerprint != before.fingerprint
+
+    def test_another_version_of_a_library_is_another_result(self, corpus, decoded, monkeypatch):
+        quiet_extract(corpus)
+        versions = cache._versions()
+        monkeypatch.setattr(cache, "_versions", lambda: versions | {"librosa": "99"})
+        quiet_extract(corpus)
+        assert len(decoded) == 12
+
+    def test_files_are_hashed_once_when_they_have_settled(self, corpus, monkeypatch):
+        hashed, digest = [], corpora.digest
+        monkeypatch.setattr(corpora, "digest", lambda path: hashed.append(path) or digest(path))
+        paths = [clip.path for clip in corpus.clips]
+        first = cache.digests(paths)
+        assert cache.digests(paths) == first
+        assert len(hashed) == 12, "files younger than the clock's tick must not be trusted"
+        monkeypatch.setattr(cache, "YOUNG_NS", -1)
+        cache.digests(paths)
+        cache.digests(paths)
+        assert len(hashed) == 18
+        paths[0].write_bytes(b"other")
+        assert cache.digests(paths)[0] != first[0] and cache.digests(paths)[1:] == first[1:]
+
+    def test_a_part_of_a_corpus_does_not_forget_the_rest(self, corpus, monkeypatch):
+        monkeypatch.setattr(cache, "YOUNG_NS", -1)
+        paths = [clip.path for clip in corpus.clips]
+        whole = cache.digests(paths)
+        paths[0].write_bytes(b"other")
+        assert cache.digests([paths[0], paths[-1]])[1] == whole[-1]
+        monkeypatch.setattr(corpora, "digest", None)
+        assert cache.digests(paths)[1:] == whole[1:]
+
+
+@pytest.mark.real
+def test_real_music_has_librosas_numbers(real_data, monkeypatch):
+    monkeypatch.setenv("AUDIOLIB_DATA", str(real_data))
+    corpus = corpora.load("gtzan-mini")
+    corpus = replace(corpus, clips=corpus.clips[::10])
+    made, coefficients = (extract(corpus, frontend, progress=False) for frontend in (LOG_MEL, PAPER_MFCC))
+    assert made.tracks == 10 and made.x.shape[1:] == (130, 128)
+    for number, clip in enumerate(corpus.clips):
+        y, sr = librosa.load(clip.path, sr=22050)
+        segment = int(np.flatnonzero(made.clip == number)[1])
+        cut = y[66150 : 2 * 66150]
+        for ours, expected in (
+            (made.x[segment], librosa.power_to_db(librosa.feature.melspectrogram(y=cut, sr=sr)).T),
+            (coefficients.x[segment], librosa.feature.mfcc(y=cut, sr=sr, n_mfcc=13).T),
+        ):
+            np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-4 * np.ptp(expected))
