@@ -53,9 +53,9 @@ INSTRUMENTS = {  # how the sound is made, its options, attack in seconds, drive 
 # A pattern is one bar (bars in a row are joined by |), one sign a step: . rest; X x o a stroke, loud, medium, soft; C c
 # the chord; 1 3 5 6 8 the chord's root, third, fifth, sixth, octave; m a note of the melody. A part is: the instruments
 # of which one is drawn, lowest pitch, length in beats, level in dB, how likely it is in a track, the patterns of which
-# one is drawn. "steps" to a beat: 4 is straight, 3 a shuffle; "swing" delays every second step by that part of a step;
-# "rubato" is how far the tempo breathes. One of the styles of a genre, one of its chord rows and one of its scales are
-# drawn.
+# one is drawn; the first part of a style is always there. "steps" to a beat: 4 is straight, 3 a shuffle; "swing"
+# delays every second step by that part of a step; "rubato" is how far the tempo breathes. One of the styles of a
+# genre, one of its chord rows and one of its scales are drawn.
 STYLES = {
     "blues": [
         {"tempo": (66, 132), "steps": 3, "swing": 0, "rubato": 0.01, "scales": ["blues", "minor pentatonic"],
@@ -84,9 +84,9 @@ STYLES = {
         {"tempo": (56, 120), "steps": 4, "swing": 0, "rubato": 0.08, "scales": ["minor", "major"],
          "chords": ["Cm Ab Fm G7", "C G Am Em F C F G7", "C F G7 C Am Dm G7 C", "Cm Fm Bb Eb Ab Fm G7 Cm"],
          "parts": [
-             (["strings", "strings", "organ"], 48, 4.0, -10, 0.8, ["c...............", "c.......c......."]),
              (["piano", "nylon guitar", "strings"], 50, 0.8, -8, 1.0,
               ["1.5.3.5.1.5.3.5.", "1358531513585315", "1...5...3...5..."]),
+             (["strings", "strings", "organ"], 48, 4.0, -10, 0.8, ["c...............", "c.......c......."]),
              (["strings", "flute", "clarinet", "piano", "brass"], 67, 1.5, -6, 0.9,
               ["m.......m...m...|m...m.m.m.......", "m...m...m.m.m.m.|m...........m..."]),
          ]},
