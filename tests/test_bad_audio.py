@@ -34,6 +34,12 @@ def cut(path, part, **options):
     path.write_bytes(content[: int(part * len(content))])
 
 
+def without_last_page(path):
+    """An .ogg cut between two pages, each of which is whole."""
+    content = write(path, np.tile(NOISE, 5)).read_bytes()
+    path.write_bytes(content[: content.rindex(b"OggS")])
+
+
 def with_nan(path, value):
     y = NOISE.copy()
     y[1000] = value
@@ -79,6 +85,7 @@ UNREADABLE = {
     "most of a .flac": ("a.flac", lambda p: cut(p, 0.99), "cannot be decoded"),
     "half a .ogg": ("a.ogg", lambda p: cut(p, 0.5), "truncated"),
     "most of a .ogg": ("a.ogg", lambda p: cut(p, 0.99), "truncated"),
+    "a .ogg without its last page": ("a.ogg", without_last_page, "truncated"),
     "half a .mp3": ("a.mp3", lambda p: cut(p, 0.5), "truncated"),
     "a .mp3 of unknown length": ("a.mp3", without_length, "does not say how long it is"),
     "no samples": ("a.wav", lambda p: write(p, NOISE[:0]), "no samples"),
