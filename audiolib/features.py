@@ -210,8 +210,7 @@ def extract(corpus, frontend=LOG_MEL, *, jobs=None, cache=True, progress=True):
     key = store.key(frontend=asdict(frontend), clips=clips, digests=digests)
     found = store.load(key) if cache else None
     if found is None:
-        x, counts, reasons = _run(corpus, frontend, jobs, progress)
-        found = x, {"counts": counts, "reasons": reasons, "sha256": hashlib.sha256(x).hexdigest()}
+        found = _run(corpus, frontend, jobs, progress)
         if cache:
             store.save(key, *found)
     x, facts = found
@@ -287,9 +286,9 @@ def _segments(clip, frontend):
 
 
 def _run(corpus, frontend, jobs, progress):
-    """x, and per clip the number of segments and the reason why there is none (or None)."""
+    """x; its SHA-256, and per clip the number of segments and the reason why there is none (or None)."""
     x = np.empty((0, frontend.frames, frontend.bands), np.float32)
-    counts, reasons, rows = [], [], 0
+    counts, reasons, rows, sha256 = [], [], 0, hashlib.sha256()
     function = functools.partial(_segments, frontend=frontend)
     for part, reason in clipwise(function, corpus, jobs=jobs, progress=progress):
         counts.append(0 if part is None else len(part))
@@ -300,8 +299,9 @@ def _run(corpus, frontend, jobs, progress):
             x.resize((room, *x.shape[1:]), refcheck=False)
         if part is not None:
             x[rows - len(part) : rows] = part
+            sha256.update(part)  # here, while the other cores work on the next clips
     x.resize((rows, *x.shape[1:]), refcheck=False)
     if not rows:
         first = f"; the first: {corpus.clips[0].name}: {reasons[0]}" if reasons else ""
         raise AudiolibError(f"{corpus.name} ({corpus.root}): none of its {len(corpus)} clips can be used{first}")
-    return x, counts, reasons
+    return x, {"counts": counts, "reasons": reasons, "sha256": sha256.hexdigest()}
