@@ -18,6 +18,18 @@ from audiolib import AudiolibError
 FORMAT = 1
 
 
+def check_writable(folder):
+    """Make a folder and see that files can be written to it, before hours are spent."""
+    folder = Path(folder)
+    probe = folder / f".{os.getpid()}.probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise AudiolibError(f"results cannot be written to {folder} ({error}); choose another folder") from error
+
+
 def write_npz(path, arrays):
     """Write arrays to an ``.npz`` file that appears only when it is complete."""
     path = Path(path)

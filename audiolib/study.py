@@ -18,16 +18,26 @@ from pathlib import Path
 from tqdm import tqdm
 
 from audiolib import AudiolibError
-from audiolib.checkpoint import write_npz
+from audiolib.checkpoint import check_writable, write_npz
 from audiolib.records import compare, load, make_record, read_record, table, write_record
 
 __all__ = ["compare", "load", "make_record", "read_record", "run", "table", "write_record"]
 
 RETRIES = 3  # how often the loss of a worker is forgiven
+ANSWER_SECONDS = 20  # that a dask scheduler has to answer
 
 
 def run(
-    recipes, *, folder="results", jobs=1, threads=None, address=None, checkpoints=None, weights=False, progress=True
+    recipes,
+    *,
+    folder="results",
+    jobs=1,
+    threads=None,
+    address=None,
+    checkpoints=None,
+    every=30.0,
+    weights=False,
+    progress=True,
 ):
     """Do all recipes that have no record yet.
 
@@ -46,6 +56,8 @@ def run(
         the library and the data; the records come back here.
     checkpoints : path, optional
         Where unfinished runs are kept; default ``runs`` below the cache root.
+    every : float
+        Least seconds between two checkpoints of a run.
     weights : bool
         Whether to keep the final weights, as ``.npz`` beside each record.
     progress : bool
@@ -63,7 +75,7 @@ def run(
         finished and recorded first.
     """
     recipes, folder = list(dict.fromkeys(recipes)), Path(folder)
-    _check_writable(folder)
+    check_writable(folder)
     todo = [recipe for recipe in recipes if not _is_recorded(recipe, folder)]  # a damaged record is told of here
     jobs = os.cpu_count() if jobs == -1 else jobs
     if jobs < 1:
@@ -73,6 +85,7 @@ def run(
     options = {
         "checkpoints": checkpoints and str(Path(checkpoints).resolve()),
         "threads": threads,
+        "every": every,
         "weights": weights,
         "progress": progress and jobs == 1 and address is None,
     }
@@ -102,7 +115,9 @@ def _task(recipe, options):
         if options["threads"]:
             training.set_threads(options["threads"])
         checkpoints = options["checkpoints"] or cache_root() / "runs"
-        result = training.train(recipe, folder=checkpoints, progress=options["progress"])
+        result = training.train(
+            recipe, folder=checkpoints, every=options["every"], progress=options["progress"]
+        )
         return {
             "recipe": recipe,
             "record": make_record(result),
@@ -152,7 +167,7 @@ def _on_dask(todo, address, options):
     from distributed import Client, as_completed
 
     try:
-        client = Client(address, timeout=20)
+        client = Client(address, timeout=ANSWER_SECONDS)
     except (OSError, ValueError) as error:
         raise AudiolibError(f"no dask scheduler answers at {address} ({error})") from error
     with client:
@@ -181,14 +196,3 @@ def _is_recorded(recipe, folder):
     if read_record(path)["recipe"] != recipe.to_dict():
         raise AudiolibError(f"{path} is the record of another recipe; give it back its name or delete it")
     return True
-
-
-def _check_writable(folder):
-    """Before hours are spent."""
-    probe = folder / f".{os.getpid()}.probe"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise AudiolibError(f"results cannot be written to {folder} ({error}); choose another folder") from error

@@ -33,8 +33,6 @@ from audiolib.recipe import PAPER, Recipe, grid
 
 __all__ = ["PAPER", "Recipe", "Run", "grid", "load_features", "predict", "set_threads", "train"]
 
-CHECKPOINT_SECONDS = 30.0  # a checkpoint of the paper's first network is 260 MB, more than an epoch should wait for
-
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -83,7 +81,7 @@ class Run:
         checkpoint.write_npz(path, {f"{i:04d}": value for i, value in enumerate(self.model.get_weights())})
 
 
-def train(recipe, *, features=None, folder=None, progress=True, every=CHECKPOINT_SECONDS):
+def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     """Do what a recipe says.
 
     Parameters
@@ -97,7 +95,8 @@ def train(recipe, *, features=None, folder=None, progress=True, every=CHECKPOINT
     progress : bool
         Whether to show a bar with the epochs.
     every : float
-        Least seconds between two checkpoints; the last epoch always has one.
+        Least seconds between two checkpoints (that of the paper's first network is 260 MB, more than each epoch should
+        wait for); the last epoch always has one.
 
     Returns
     -------
@@ -112,6 +111,8 @@ def train(recipe, *, features=None, folder=None, progress=True, every=CHECKPOINT
     """
     features = load_features(recipe) if features is None else features
     _check_finite(features)
+    if folder:
+        checkpoint.check_writable(folder)
     split = protocols.split(features, recipe.protocol, fold=recipe.fold, seed=recipe.seed)
     if recipe.batch > len(split.train):
         raise AudiolibError(f"batch={recipe.batch} is more than the {len(split.train)} segments of the training part")

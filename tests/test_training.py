@@ -1,0 +1,329 @@
+"""A recipe decides everything; a run that was stopped goes on and ends with the same numbers."""
+
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from audiolib import AudiolibError, checkpoint, evaluation, models, training
+from audiolib.augmentation import Augmentation
+from audiolib.features import Features
+from audiolib.recipe import PAPER, Recipe, grid
+
+LABELS = ("blues", "disco", "rock")
+
+
+def toy(clips_a_label=8, segments=4, frames=12, bands=4, kind="mel", **others):
+    """Three classes that differ in level and are easy to learn."""
+    rng = np.random.default_rng(0)
+    clip_labels = [label for label in LABELS for _ in range(clips_a_label)]
+    clip = np.repeat(np.arange(len(clip_labels)), segments)
+    y = np.repeat(np.arange(3), clips_a_label * segments)
+    x = rng.standard_normal((len(clip), frames, bands)) + 2 * (y[:, None, None] - 1)
+    names = [f"{label}.{number % clips_a_label:05d}" for number, label in enumerate(clip_labels)]
+    given = {"x": x, "clip": clip, "names": names, "clip_labels": clip_labels, "frontend": {"kind": kind}}
+    return Features(**given | {"corpus": "toy"} | others)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """In place of the paper's networks one with all that makes training random, that is traced in a second."""
+
+    def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="ignored"):
+        keras.utils.set_random_seed(seed)
+        return keras.Sequential(
+            [
+                keras.Input((frames, bands)),
+                keras.layers.SeparableConv1D(8, 3, activation="relu"),
+                keras.layers.BatchNormalization(momentum=0.5),
+                keras.layers.GlobalAveragePooling1D(),
+                keras.layers.Dropout(0.3),
+                keras.layers.Dense(8, "relu", kernel_regularizer=keras.regularizers.L2(0.01)),
+                keras.layers.Dropout(0.3),
+                keras.layers.Dense(classes, "softmax"),
+            ]
+        )
+
+    monkeypatch.setattr(models, "build", build)
+
+
+QUICK = Recipe(protocol="track", epochs=4, batch=14, learning_rate=0.01)
+
+
+def weights_of(run):
+    return np.concatenate([weight.ravel() for weight in run.model.get_weights()])
+
+
+def assert_same(first, second):
+    for name in set(first.history) - {"seconds"}:
+        assert first.history[name] == second.history[name], name
+    np.testing.assert_array_equal(weights_of(first), weights_of(second))
+    np.testing.assert_array_equal(first.test["probabilities"], second.test["probabilities"])
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_says_all_that_came_of_its_recipe(tiny):
+    features = toy()
+    run = training.train(QUICK.but(epochs=30, learning_rate=0.02), features=features, progress=False)
+    assert set(run.history) == {"loss", "accuracy", "val_loss", "val_accuracy", "penalty", "seconds"}
+    assert all(len(values) == 30 for values in run.history.values())
+    assert run.metrics["track_accuracy"]["value"] > 0.8  # easy, so it is learnt
+    assert run.history["loss"][-1] < run.history["loss"][0]
+    np.testing.assert_array_equal(run.test["y"], features.y[run.split.test])
+    np.testing.assert_allclose(run.test["probabilities"].sum(axis=1), 1, atol=1e-5)
+    assert run.metrics["segment_accuracy"]["n"] == run.metrics["track_accuracy"]["n"] == 6
+    right = evaluation.correct(run.test["probabilities"], run.test["y"])
+    assert run.metrics["segment_accuracy"]["value"] == pytest.approx(right.mean())
+    assert run.data["fingerprint"] == features.fingerprint and run.data["tracks"] == 24
+    assert run.seconds > 0 and run.versions["keras"] == keras.__version__
+
+
+def test_losses_are_the_ones_keras_reports(tiny):
+    features = toy()
+    run = training.train(QUICK, features=features, progress=False)
+    valid = run.split.valid
+    loss, accuracy = run.model.evaluate(features.x[valid], features.y[valid], verbose=0)
+    assert run.history["val_loss"][-1] == pytest.approx(loss, rel=1e-5)
+    assert run.history["val_accuracy"][-1] == pytest.approx(accuracy)
+    assert 0 < run.history["penalty"][-1] < loss
+
+
+EVERYTHING = QUICK.but(
+    optimiser="sgd",
+    schedule="one-cycle",
+    weight_decay=0.01,
+    normalisation="standard",
+    label_smoothing=0.1,
+    frontend={"kind": "mel"},
+    augmentation={"mixup": 0.3, "time_mask": 0.3, "band_mask": 0.5, "time_shift": 1.0, "band_shift": 2},
+)
+
+
+@pytest.mark.parametrize("recipe", [QUICK, EVERYTHING], ids=["plain", "everything on"])
+def test_the_same_recipe_gives_the_same_numbers_and_so_does_a_run_that_was_stopped(recipe, tiny, tmp_path, monkeypatch):
+    features = toy()
+    whole = training.train(recipe, features=features, progress=False)
+
+    class Stopped(Exception):
+        pass
+
+    def stop_in_the_third_epoch(*args):
+        if args[-1] == 2:
+            raise Stopped
+        return real(*args)
+
+    real = training._epoch
+    monkeypatch.setattr(training, "_epoch", stop_in_the_third_epoch)
+    with pytest.raises(Stopped):
+        training.train(recipe, features=features, folder=tmp_path, progress=False, every=0)
+    monkeypatch.setattr(training, "_epoch", real)
+    resumed = training.train(recipe, features=features, folder=tmp_path, progress=False)
+    assert_same(whole, resumed)
+
+    def fail(*args):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(training, "_epoch", fail)
+    assert_same(whole, training.train(recipe, features=features, folder=tmp_path, progress=False))
+
+
+def test_another_seed_gives_other_numbers(tiny):
+    first, second = (training.train(QUICK.but(seed=s, epochs=1), features=toy(), progress=False) for s in (0, 1))
+    assert not np.array_equal(weights_of(first), weights_of(second))
+
+
+def test_the_dropout_of_each_epoch_is_another(tiny):
+    model = training._compiled(QUICK, toy())
+    states = [v for v in model.variables if v.name == "seed_generator_state"]
+    assert len(states) == 2  # there are two dropout layers, so this is what makes resuming exact
+    augment = Augmentation({}, toy(), np.arange(16), 0.0, 1.0)
+    seen = set()
+    for epoch in (0, 1):
+        training._epoch(QUICK, model, np.arange(16), toy().y, augment, epoch)
+        seen.update(tuple(np.asarray(state).tolist()) for state in states)
+    assert len(seen) == 4
+
+
+def test_bfloat16_gives_probabilities_and_leaves_keras_as_it_was(tiny):
+    run = training.train(QUICK.but(precision="bfloat16", epochs=1), features=toy(), progress=False)
+    assert run.model.layers[0].compute_dtype == "bfloat16"
+    np.testing.assert_allclose(run.test["probabilities"].sum(axis=1), 1, atol=1e-5)
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_xla_is_off(tiny):
+    assert training._compiled(QUICK, toy()).jit_compile is False
+
+
+def test_standard_normalisation_is_of_the_training_part_alone(tiny):
+    features = toy()
+    train = np.arange(10)
+    mean, deviation = training._normalisation(features.x, train, "standard")
+    part = (features.x[train] - mean) / deviation
+    np.testing.assert_allclose(part.mean((0, 1)), 0, atol=1e-5)
+    np.testing.assert_allclose(part.std((0, 1)), 1, atol=1e-5)
+
+
+def test_schedules():
+    def rates(schedule):
+        return [training._learning_rate(QUICK.but(schedule=schedule), step, 101) for step in range(101)]
+
+    assert set(rates("constant")) == {0.01}
+    assert rates("cosine")[0] == 0.01 and rates("cosine")[50] == pytest.approx(0.005)
+    cycle = rates("one-cycle")
+    assert np.argmax(cycle) == 30 and max(cycle) == pytest.approx(0.01)
+    assert cycle[0] == pytest.approx(0.0004) and cycle[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_real_networks_train_from_their_names():
+    run = training.train(QUICK.but(model="separable-small", epochs=1), features=toy(frames=55), progress=False)
+    assert run.model.name == "separable-small" and math.isfinite(run.history["loss"][0])
+
+
+# --- augmentation -----------------------------------------------------------------------------------------------------
+
+
+def numbered():
+    """Features whose numbers say where they are from: 1000 x segment + 10 x frame + band."""
+    segment, frame, band = np.meshgrid(np.arange(12), np.arange(10), np.arange(4), indexing="ij")
+    return toy(1, 4, x=1000.0 * segment + 10 * frame + band)
+
+
+def test_a_cut_reaches_into_the_next_segment_of_the_same_clip_only_if_that_is_in_train():
+    features = numbered()
+    augment = Augmentation({"time_shift": 1.0}, features, np.array([0, 1, 3, 4, 5, 6, 7]), 0.0, 1.0)
+    rng = np.random.default_rng(0)
+    reached = {row: set() for row in (0, 1, 3, 7)}
+    for _ in range(200):
+        for row, x in zip(reached, augment(np.array(list(reached)), rng), strict=True):
+            reached[row] |= set((x // 1000).astype(int).ravel().tolist())
+    # 1 is followed by 2, which is not in train; 3 and 7 are the last of their clips.
+    assert reached == {0: {0, 1}, 1: {1}, 3: {3}, 7: {7}}
+
+
+def test_a_shift_of_the_bands_repeats_the_edge():
+    augment = Augmentation({"band_shift": 3}, numbered(), np.arange(12), 0.0, 1.0)
+    x = augment(np.zeros(50, int), np.random.default_rng(0))
+    rows = {tuple(row) for row in x[:, 0].astype(int).tolist()}
+    assert rows == {(0, 1, 2, 3), (1, 2, 3, 3), (2, 3, 3, 3), (3, 3, 3, 3), (0, 0, 1, 2), (0, 0, 0, 1), (0, 0, 0, 0)}
+
+
+@pytest.mark.parametrize(("name", "axis"), [("time_mask", 1), ("band_mask", 2)])
+def test_masks_are_one_stretch_of_the_mean_at_most_as_long_as_said(name, axis):
+    features = numbered()
+    x = Augmentation({name: 0.5}, features, np.arange(12), 0.0, 1.0)(np.zeros(300, int), np.random.default_rng(0))
+    changed = (x != features.x[0]).any(axis=3 - axis)
+    size = features.x.shape[axis]
+    assert set(changed.sum(axis=1)) == set(range(size // 2 + 1))
+    assert (np.abs(np.diff(changed, axis=1)).sum(axis=1) <= 2).all()
+    masked = np.expand_dims(changed, 3 - axis)
+    np.testing.assert_allclose(x, np.where(masked, features.x.mean(axis=(0, 1)), features.x[0]), rtol=1e-5)
+
+
+def test_mixup_mixes_segments_and_targets_alike():
+    augment = Augmentation({"mixup": 1.0}, numbered(), np.arange(12), 0.0, 1.0)
+    one_hot = np.eye(3, dtype=np.float32)
+    x, target = augment.mix(one_hot[:, None, :], one_hot, np.random.default_rng(0))
+    np.testing.assert_allclose(x[:, 0], target)
+    np.testing.assert_allclose(target.sum(axis=1), 1, rtol=1e-6)
+    assert (target > 0).sum() > 3
+
+
+def test_without_settings_a_batch_is_the_segments_themselves():
+    features = numbered()
+    batch = Augmentation({}, features, np.arange(12), 0.0, 1.0)(np.array([3, 1]), None)
+    np.testing.assert_array_equal(batch, features.x[[3, 1]])
+
+
+# --- recipes ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_papers_recipe_is_there_by_name():
+    assert (PAPER.optimiser, PAPER.learning_rate, PAPER.batch, PAPER.epochs) == ("adam", 1e-4, 64, 500)
+    assert (PAPER.frontend["kind"], PAPER.frontend["n_mfcc"], PAPER.protocol) == ("mfcc", 13, "segment")
+    assert not PAPER.augmentation and PAPER.normalisation == "none" and not PAPER.label_smoothing
+
+
+@pytest.mark.parametrize("recipe", [PAPER, EVERYTHING, PAPER.but(corpus="a.npz", protocol="artist-folds", fold=2)])
+def test_a_recipe_goes_to_json_and_back(recipe):
+    again = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())))
+    assert again == recipe and again.key == recipe.key and hash(again) == hash(recipe)
+
+
+def test_every_difference_changes_the_key():
+    others = [PAPER.but(**change) for change in (
+        {"seed": 1}, {"epochs": 499}, {"model": "standard"}, {"frontend": {"n_mfcc": 20}}, {"batch": 32},
+        {"augmentation": {"mixup": 0.2}}, {"model_options": {"separable_l2": "applied"}}, {"precision": "bfloat16"},
+    )]  # fmt: skip
+    assert len({recipe.key for recipe in [PAPER, *others]}) == len(others) + 1
+
+
+def test_what_is_left_out_and_what_is_off_is_the_same_recipe():
+    assert PAPER.but(augmentation={"mixup": 0.0}) == PAPER
+    assert PAPER.but(frontend={}) == PAPER.but(frontend={"kind": "mfcc", "n_mfcc": 13})
+
+
+def test_an_archive_leaves_only_the_segments_and_the_kind_open():
+    recipe = Recipe(corpus="gtzan-logmel.npz")
+    assert recipe.frontend == {"kind": "mfcc", "n_mfcc": 13, "segment_seconds": 6.0}
+    assert PAPER.but(corpus="gtzan-logmel.npz").frontend["segment_seconds"] == 3.0
+    assert recipe.name.startswith("gtzan-logmel_segment_deep-separable_mfcc13-6s_500ep_seed0_")
+
+
+def test_a_grid_is_all_combinations_with_the_last_fastest():
+    recipes = grid(PAPER, model=["standard", "separable"], seed=[0, 1])
+    first, second = "standard", "separable"
+    assert [(r.model, r.seed) for r in recipes] == [(first, 0), (first, 1), (second, 0), (second, 1)]
+
+
+# --- checkpoints ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(tiny, tmp_path):
+    """A model whose state is on disk, with what identifies it."""
+    model, path, identity = training._compiled(QUICK, toy()), tmp_path / "runs" / "state.npz", {"data": "a"}
+    checkpoint.save(path, model, {"loss": [1.0]}, identity)
+    return model, path, identity
+
+
+def test_a_checkpoint_brings_back_weights_and_optimiser(saved):
+    model, path, identity = saved
+    before = [np.asarray(each) for each in [*model.weights, *model.optimizer.variables]]
+    model.train_on_batch(toy().x[:14], toy().y[:14])
+    assert checkpoint.resume(path, model, identity) == {"loss": [1.0]}
+    for old, new in zip(before, [*model.weights, *model.optimizer.variables], strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "a pickle", "of other data"])
+def test_a_checkpoint_that_cannot_be_trusted_is_not_used_and_said_so(damage, saved):
+    model, path, identity = saved
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-300])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "a pickle":
+        np.savez(path, header=np.array([{"format": 1}], dtype=object))
+    else:
+        identity = identity | {"data": "b"}
+    with pytest.warns(UserWarning, match=r"this checkpoint is not used, the run starts over \(.+\)"):
+        assert checkpoint.resume(path, model, identity) == {}
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "runs" / "state.npz"
+    checkpoint.write_npz(path, {"a": np.ones(3)})
+
+    def full(*args, **kwargs):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.raises(AudiolibError, match=r"state.npz cannot be written \(no space left"):
+        checkpoint.write_npz(path, {"a": np.zeros(3)})
+    assert [p.name for p in path.parent.iterdir()] == ["state.npz"]
+    assert np.load(path)["a"].tolist() == [1, 1, 1]
