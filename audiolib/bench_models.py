@@ -30,9 +30,8 @@ def work(names, frames, bands, batch, xla):
     """What runs in a process: answer each line with a task's number by the seconds that the task took."""
     import time
 
-    import keras
-
     from audiolib import cost, models
+    from audiolib.backend import keras
 
     a = keras.ops.convert_to_tensor(np.random.default_rng(0).standard_normal((MATRIX, MATRIX), dtype=np.float32))
     tasks = [lambda: keras.ops.convert_to_numpy(keras.ops.matmul(a, a))]
@@ -60,7 +59,7 @@ def measure(names, *, frames, bands, batch=32, repeats=15, warm=2, backends=tupl
     workers = {}
     try:
         for name in installed:
-            environment = {**os.environ, "KERAS_BACKEND": name.split("+")[0], "TF_CPP_MIN_LOG_LEVEL": "3"}
+            environment = {**os.environ, "KERAS_BACKEND": name.split("+")[0]}
             command = [sys.executable, "-m", "audiolib.bench_models", "--worker", *shape, *BACKENDS[name]]
             workers[name] = subprocess.Popen(
                 command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -119,19 +118,19 @@ def _steps(batch):
 @click.option("--batch", default=32, show_default=True, help="Segments of a training step.")
 @click.option("--repeats", default=15, show_default=True, help="Rounds that count, 6 or more.")
 @click.option("--networks", default="", help="Names with commas between them; default: all.")
+@click.option("--backends", default=",".join(BACKENDS), show_default=True, help="Those not installed are left out.")
 @click.option("--json", "path", type=click.Path(dir_okay=False), help="Write the table to this file, too.")
 @click.option("--worker", is_flag=True, hidden=True)
 @click.option("--xla", is_flag=True, hidden=True)
-def main(frames, bands, batch, repeats, networks, path, worker, xla):
+def main(frames, bands, batch, repeats, networks, backends, path, worker, xla):
     if worker:
         return work(networks.split(","), frames, bands, batch, xla)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from audiolib import models
 
     names = networks.split(",") if networks else models.NAMES
     for name in names:
         models.frames_needed(name)  # refuses an unknown name before any process starts
-    seconds = measure(names, frames=frames, bands=bands, batch=batch, repeats=repeats)
+    seconds = measure(names, frames=frames, bands=bands, batch=batch, repeats=repeats, backends=backends.split(","))
     table = report(names, seconds, frames=frames, bands=bands, batch=batch)
     if path:
         with open(path, "w") as file:

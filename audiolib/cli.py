@@ -178,3 +178,34 @@ def pack(corpus, archive, seconds, jobs, quiet):
 
     write_archive(archive, load(corpus), seconds=seconds, jobs=jobs, progress=not quiet)
     click.echo(f"{archive}: {Path(archive).stat().st_size / 1e6:.1f} MB, {read_archive(archive, segment_seconds=1.0)}")
+
+
+@main.command()
+@click.option("--frames", type=int, default=130, show_default=True, help="Frames of a segment.")
+@click.option("--bands", type=int, default=13, show_default=True, help="MFCCs or mel bands of a frame.")
+@click.option("--classes", type=int, default=10, show_default=True)
+@click.option("--hop-length", type=int, default=512, show_default=True, help="Samples between frames.")
+@click.option("--n-fft", type=int, default=2048, show_default=True, help="Window in samples.")
+@click.option("--sample-rate", type=int, default=22050, show_default=True, help="Hz.")
+def models(frames, bands, classes, hop_length, n_fft, sample_rate):
+    """List the networks: parameters, multiply-adds for one segment, and how much sound one feature hears.
+
+    \b
+    Examples:
+        python -m audiolib models --frames 130 --bands 13
+        python -m audiolib models --frames 77 --bands 128
+    """
+    from audiolib import cost
+    from audiolib.models import frames_needed
+
+    rows = cost.table(
+        frames=frames, bands=bands, classes=classes,
+        hop_seconds=hop_length / sample_rate, window_seconds=n_fft / sample_rate,
+    )  # fmt: skip
+    click.echo(f"{'network':18}{'parameters':>12}{'multiply-adds':>15}   receptive field")
+    for name, bill in rows.items():
+        if bill is None:
+            click.echo(f"{name:18}{'-':>12}{'-':>15}   needs segments of {frames_needed(name)} frames or more")
+            continue
+        counts = f"{bill.parameters:12,}{bill.multiply_adds:15,}".replace(",", " ")
+        click.echo(f"{name:18}{counts}   {bill.field} frames = {bill.field_ms:.0f} ms")

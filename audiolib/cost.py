@@ -24,12 +24,13 @@ import itertools
 import time
 from typing import NamedTuple
 
-import keras
 import numpy as np
-from keras import layers as kl
 from scipy.stats import binom
 
 from audiolib import AudiolibError, models
+from audiolib.backend import keras
+
+kl = keras.layers
 
 
 class Layer(NamedTuple):
@@ -147,23 +148,19 @@ def summary(model, *, hop_seconds=512 / 22050, window_seconds=2048 / 22050):
     )
 
 
-def table(*, frames, bands, classes=10):
-    """The summary of every network of `audiolib.models` for one size of segment.
+def table(*, frames, bands, classes=10, **seconds):
+    """The summary of every network of `audiolib.models` for one size of segment; `seconds` go to `summary`.
 
     Returns
     -------
-    list of (str, Summary or AudiolibError)
-        Name and bill; the error in place of the bill where the segment is too short for the network.
+    dict
+        Name to `Summary`, or to None where the segment is shorter than `audiolib.models.frames_needed`.
     """
-    rows = []
-    for name in models.NAMES:
-        try:
-            rows.append((name, summary(models.build(name, frames=frames, bands=bands, classes=classes))))
-        except AudiolibError as error:
-            if frames >= models.frames_needed(name):
-                raise
-            rows.append((name, error))
-    return rows
+    size = {"frames": frames, "bands": bands, "classes": classes}
+    if frames < 1:
+        raise AudiolibError(f"frames={frames}: must be at least 1")
+    long_enough = {name: frames >= models.frames_needed(name) for name in models.NAMES}
+    return {name: summary(models.build(name, **size), **seconds) if ok else None for name, ok in long_enough.items()}
 
 
 def interleaved(functions, *, repeats=30, warm=2):

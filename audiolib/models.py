@@ -40,11 +40,12 @@ Chapters: 07_cnn, 08_separable, 09_architectures
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
-from keras import layers, ops
 
 from audiolib import AudiolibError
+from audiolib.backend import keras
+
+layers, ops = keras.layers, keras.ops
 
 
 class Conv(NamedTuple):

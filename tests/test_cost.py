@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from scipy.stats import binom
 
-from audiolib import AudiolibError, cost, models
+from audiolib import AudiolibError, cli, cost, models
 
 
 @pytest.mark.parametrize("form", ["1d", "2d"])
@@ -148,11 +149,27 @@ def test_a_layer_without_a_formula_and_a_branch_are_refused_by_name():
         cost.layers(keras.Model(x, keras.layers.Add(name="both")([x, y])))
 
 
-def test_the_table_has_every_network_and_the_reason_where_a_segment_is_too_short():
-    rows = dict(cost.table(frames=40, bands=3))
+def test_the_table_has_every_network_and_none_where_a_segment_is_too_short():
+    rows = cost.table(frames=40, bands=3, hop_seconds=0.01, window_seconds=0.025)
     assert tuple(rows) == models.NAMES
-    assert "at least 55 frames" in str(rows["standard"])
-    assert rows["deep-separable"].parameters > 0
+    assert {name for name, bill in rows.items() if bill} == {"deep-separable", "deep-standard"}
+    assert rows["deep-separable"].field_ms == pytest.approx(29 * 10 + 25)
+
+
+@pytest.mark.parametrize(("option", "words"), [("--frames=0", "frames=0"), ("--bands=0", "bands=0")])
+def test_a_wrong_size_ends_the_command_in_one_line(option, words):
+    result = CliRunner().invoke(cli.main, ["models", option])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ") and words in result.output
+
+
+def test_the_command_prints_the_papers_counts_and_which_network_needs_longer_segments():
+    result = CliRunner().invoke(cli.main, ["models", "--frames=130", "--bands=13"])
+    assert result.exit_code == 0
+    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in result.output.splitlines()}
+    assert lines["standard"] == "21 862 410 35 851 264 55 frames = 1347 ms"
+    short = CliRunner().invoke(cli.main, ["models", "--frames=38", "--bands=13"]).output
+    assert "needs segments of 55 frames or more" in short
 
 
 def test_the_interval_of_a_median_has_the_coverage_that_the_binomial_distribution_gives():

@@ -1,5 +1,9 @@
 """The networks: the paper's sizes, twins that differ in one thing, two forms that agree, and clear refusals."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -179,3 +183,11 @@ def test_the_dtype_is_left_to_keras():
         assert small("standard-small").get_layer("conv_1").compute_dtype == "bfloat16"
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def test_importing_the_networks_leaves_nothing_on_standard_error_and_leaves_it_working():
+    code = "import audiolib.models, keras, os, sys; keras.ops.ones(1); sys.stderr.write('a'); os.write(2, b'b')"
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0
+    assert sorted(result.stderr) == ["a", "b"]
