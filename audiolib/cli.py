@@ -209,3 +209,102 @@ def models(frames, bands, classes, hop_length, n_fft, sample_rate):
             continue
         counts = f"{bill.parameters:12,}{bill.multiply_adds:15,}".replace(",", " ")
         click.echo(f"{name:18}{counts}   {bill.field} frames = {bill.field_ms:.0f} ms")
+
+
+_data = click.option("--data", type=click.Path(exists=True, file_okay=False), help="Instead of AUDIOLIB_DATA.")
+_results = click.option("--results", default="results", show_default=True, help="Folder for the records.")
+_threads = click.option("--threads", type=click.IntRange(1), help="Cores for a run; the numbers depend on it slightly.")
+
+
+@main.command()
+@click.argument("corpus", default="synthetic")
+@click.option("--model", default="deep-separable", show_default=True, help="A network; see `models`.")
+@click.option("--protocol", default="segment", show_default=True, help="Who may be in train, valid and test.")
+@click.option("--fold", type=int, help="For protocols with folds.")
+@click.option("--epochs", type=int, default=500, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--set", "more", multiple=True, metavar="NAME=JSON", help="Any other part of the recipe; repeatable.")
+@_results
+@_data
+@_threads
+@_quiet
+def train(corpus, results, data, threads, quiet, more, **parts):
+    """Train one network on a CORPUS (or an archive .npz below the data root) and record what came of it.
+
+    The paper's recipe, but for what you say. Stopped and started again, it goes on where it was.
+
+    \b
+    Examples:
+        python -m audiolib train --epochs 5
+        python -m audiolib train gtzan-logmel.npz --protocol fault-filtered --epochs 60 \\
+            --set 'frontend={"kind": "mel", "segment_seconds": 6}' --set learning_rate=0.001
+    """
+    import json
+
+    from audiolib import study
+    from audiolib.recipe import PAPER
+
+    _use_data(data)
+    for each in more:
+        name, _, value = each.partition("=")
+        try:
+            parts[name] = json.loads(value)
+        except ValueError:
+            parts[name] = value  # a word needs no quotes
+    (record,) = study.run([PAPER.but(corpus=corpus, **parts)], folder=results, threads=threads, progress=not quiet)
+    _tell([record])
+
+
+@main.command("study")
+@click.argument("name")
+@click.option("--only", multiple=True, metavar="TEXT", help="Only recipes whose name contains it; repeatable (and).")
+@click.option("--list", "listing", is_flag=True, help="Say what would be done, and what is done already.")
+@click.option("--jobs", type=int, default=1, show_default=True, help="Runs at a time; -1: one a core.")
+@click.option("--address", help="Of a dask scheduler, whose workers then do the runs.")
+@click.option("--weights", is_flag=True, help="Keep the final weights beside the records.")
+@_results
+@_data
+@_threads
+@_quiet
+def study_(name, only, listing, jobs, address, weights, results, data, threads, quiet):
+    """Do the runs of a study that have no record yet: paper, leak, fair, mel, others.
+
+    Stop it at any time (Ctrl-C): what is finished is recorded, what is not goes on the next time.
+
+    \b
+    Examples:
+        python -m audiolib study paper --list
+        python -m audiolib study paper --jobs 2
+        python -m audiolib study fair --only fault-filtered --only seed0
+    """
+    from pathlib import Path
+
+    from audiolib import studies, study
+
+    _use_data(data)
+    recipes = [recipe for recipe in studies.recipes(name) if all(text in recipe.name for text in only)]
+    if listing:
+        for recipe in recipes:
+            click.echo(f"{'done' if (Path(results) / f'{recipe.name}.json').exists() else '    '}  {recipe.name}")
+        return
+    options = {"jobs": jobs, "threads": threads, "address": address, "weights": weights, "progress": not quiet}
+    _tell(study.run(recipes, folder=results, **options))
+
+
+def _use_data(folder):
+    import os
+
+    if folder:
+        os.environ["AUDIOLIB_DATA"] = folder  # worker processes inherit it
+
+
+def _tell(records):
+    from audiolib import study
+
+    for row in study.table(records):
+        where = f"{row['corpus']} {row['frontend']} {row['protocol']} {row['epochs']} epochs, seeds {row['seeds']}"
+        low, high = row["over_tracks"]
+        click.echo(
+            f"{row['model']:18}{where}: {row['segment_accuracy']['value']:.1%} of segments, "
+            f"{row['track_accuracy']['value']:.1%} of tracks ({low:.1%} to {high:.1%}, n = {row['n']})"
+        )

@@ -136,7 +136,8 @@ def test_a_fold_that_is_not_there():
 
 def test_a_folder_for_checkpoints_that_cannot_be_written(tmp_path):
     (tmp_path / "runs").write_text("a file in the way")
-    fails(QUICK, "results cannot be written to .*runs .*choose another folder", features=toy(frames=60), folder=tmp_path / "runs")
+    message = "results cannot be written to .*runs .*choose another folder"
+    fails(QUICK, message, features=toy(frames=60), folder=tmp_path / "runs")
 
 
 def test_threads_are_chosen_before_the_first_computation():

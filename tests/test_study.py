@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from audiolib import AudiolibError, archive, studies, study, training
+from audiolib.cli import main
 from audiolib.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -258,6 +260,7 @@ def test_a_study_survives_the_loss_of_one_of_its_two_workers(recipes, tmp_path, 
 SCRIPT = """
 import json, sys
 from audiolib import study
+from audiolib.cli import main
 from audiolib.recipe import Recipe
 recipe = Recipe.from_dict(json.loads(sys.argv[1]))
 for folder in sys.argv[2:]:
@@ -326,3 +329,39 @@ def test_twins_of_the_fair_study_differ_in_the_model_alone():
     for recipe in fair:
         if "separable" in recipe.model:
             assert recipe.but(model=recipe.model.replace("separable", "standard")) in fair
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+def test_train_from_the_command_line_records_the_run_and_says_so(recipes, tmp_path, data_root, monkeypatch):
+    monkeypatch.delenv("AUDIOLIB_DATA")
+    command = ["train", "toy.npz", "--data", str(data_root), "--results", str(tmp_path / "results"), "--quiet"]
+    command += ["--model", "separable-small", "--protocol", "track", "--epochs", "1"]
+    for part in ("batch=28", "schedule=cosine", 'frontend={"segment_seconds": 3}'):
+        command += ["--set", part]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    (record,) = study.load(tmp_path / "results")
+    assert record["recipe"]["schedule"] == "cosine" and record["recipe"]["frontend"]["segment_seconds"] == 3
+    assert "separable-small" in result.output and "of tracks (" in result.output
+
+
+def test_a_study_is_listed_before_it_is_done(tmp_path):
+    options = ["--list", "--results", str(tmp_path), "--only", "fault-filtered", "--only", "seed1"]
+    result = CliRunner().invoke(main, ["study", "leak", *options])
+    assert result.exit_code == 0
+    assert len(result.output.splitlines()) == 3 and result.output.count("gtzan-logmel_fault-filtered") == 3
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["study", "papers"], "Error: no study is called 'papers'; there are paper, leak"),
+        (["train", "--model", "seperable"], "Error: model 'seperable' is not known (did you mean 'separable'?)"),
+        (["train", "--set", "epoch=3"], "Error: recipe: 'epoch' is not known (did you mean 'epochs'?)"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(command, message):
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1 and message in result.output and "Traceback" not in result.output
