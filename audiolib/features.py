@@ -206,8 +206,7 @@ def extract(corpus, frontend=LOG_MEL, *, jobs=None, cache=True, progress=True):
         If clips are skipped, a damaged cache is made again, or the result cannot be kept.
     """
     digests = store.digests([clip.path for clip in corpus.clips])
-    clips = [(clip.name, clip.label, clip.group, clip.fold) for clip in corpus.clips]
-    key = store.key(frontend=asdict(frontend), clips=clips, digests=digests)
+    key = store.key(frontend=asdict(frontend), digests=digests)
     found = store.load(key) if cache else None
     if found is None:
         found = _run(corpus, frontend, jobs, progress)

@@ -55,7 +55,7 @@ def test_codes_are_the_format_that_is_documented(packed):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "frames", "segments"), [(0.5, 31, 4), (0.016, 1, 126), (2.016, 126, 1), (1.2, 75, 1)]
+    ("seconds", "frames", "segments"), [(0.5, 31, 4), (0.016, 1, 126), (2.016, 126, 1), (0.688, 43, 2)]
 )
 def test_a_segment_has_the_frames_that_start_within_it(packed, seconds, frames, segments):
     made = read_archive(packed, segment_seconds=seconds)

@@ -141,7 +141,8 @@ class TestTransform:
 
     @pytest.mark.parametrize("numbers", [
         {"sample_rate": 16000, "n_fft": 1024, "hop_length": 160, "n_mels": 40, "fmin": 50.0, "fmax": 7000.0},
-        {"n_fft": 1001, "hop_length": 300, "n_mels": 30, "segment_seconds": 1.0},
+        {"n_fft": 1001, "hop_length": 315, "n_mels": 30, "segment_seconds": 1.0},
+        {"sample_rate": 16000, "n_fft": 1024, "hop_length": 100, "n_mels": 30, "segment_seconds": 1.6},
         {"n_fft": 512, "hop_length": 2000, "n_mels": 16, "top_db": 30.0, "segment_seconds": 2.0},
         {"n_mels": 64, "top_db": None},
         {"segment_seconds": 7.5, "hop_length": 512},
@@ -385,11 +386,22 @@ class TestCache:
         soundfile.write(path, y[::-1], sr)
         assert quiet_extract(corpus).fingerprint != before.fingerprint
 
-    def test_a_new_label_group_or_fold_is_another_result(self, corpus):
+    def test_a_new_name_label_group_or_fold_is_heeded_without_new_work(self, corpus, decoded):
         before = quiet_extract(corpus)
-        clips = (replace(corpus.clips[0], group="someone"), *corpus.clips[1:])
+        clips = (replace(corpus.clips[0], name="other", label="flute", group="someone", fold=3), *corpus.clips[1:])
         after = quiet_extract(replace(corpus, clips=clips))
-        assert after.groups[0] == "someone" and after.fingerprint != before.fingerprint
+        assert len(decoded) == 6
+        assert (after.names[0], after.y[0], after.groups[0], after.folds[0]) == ("other", 1, "someone", 3)
+        assert after.fingerprint != before.fingerprint
+
+    def test_another_order_of_the_clips_is_another_result(self, corpus):
+        clips = corpus.clips[::-1]
+        assert np.array_equal(quiet_extract(replace(corpus, clips=clips)).x[:2], quiet_extract(corpus).x[-2:])
+
+    def test_the_fingerprint_is_that_of_the_numbers_cold_or_cached(self, corpus):
+        for _ in "cold", "cached":
+            made = quiet_extract(corpus)
+            assert made.fingerprint == made.subset(np.ones(len(made), bool)).fingerprint
 
     def test_another_version_of_a_library_is_another_result(self, corpus, decoded, monkeypatch):
         quiet_extract(corpus)
