@@ -255,7 +255,7 @@ def _list_esc50(folder, skipped):
 def _unique(clips, skipped):
     """The clips sorted by label and name; of those with one name (a track as .wav and as .au) the first by path."""
     kept = {}
-    for clip in sorted(clips, key=lambda clip: clip.path):
+    for clip in clips:
         if kept.setdefault(clip.name, clip) is not clip:
             skipped.append((clip.path, "second file of the same clip name"))
     return sorted(kept.values(), key=lambda clip: (clip.label, clip.name))

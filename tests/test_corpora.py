@@ -115,12 +115,15 @@ def test_any_folder_of_labels_is_a_corpus(tmp_path):
 
 
 def test_clips_do_not_depend_on_the_order_of_the_disk(tmp_path, monkeypatch):
-    for name in ("c", "a", "b"):
-        write(tmp_path / f"songs/x/{name}.wav")
-    sorted_ = corpora.load(tmp_path / "songs")
+    for name in ("c.wav", "a.wav", "a.flac", "b.wav"):
+        write(tmp_path / "songs/x" / name)
     listed = Path.iterdir
-    monkeypatch.setattr(Path, "iterdir", lambda self: reversed(sorted(listed(self))))
-    assert corpora.load(tmp_path / "songs") == sorted_
+    loaded = []
+    for order in (sorted, lambda paths: sorted(paths, reverse=True)):
+        monkeypatch.setattr(Path, "iterdir", lambda self, order=order: iter(order(listed(self))))
+        loaded.append(quiet(tmp_path / "songs"))
+    assert loaded[0] == loaded[1]
+    assert [clip.path.name for clip in loaded[0].clips] == ["a.flac", "b.wav", "c.wav"]
 
 
 def test_given_root_wins_over_the_environment(data_root, tmp_path):
