@@ -7,8 +7,10 @@ CORPUS  ?= synthetic
 
 # Everything that can be made again lies under $(BUILD), so `make clean` really cleans; set either to share it with other projects.
 export AUDIOLIB_CACHE ?= $(abspath $(BUILD))/cache
-# TensorFlow's start-up chatter would end up in the rendered pages; one BLAS thread a process, as features are made by processes.
+# TensorFlow's start-up chatter would end up in the rendered pages.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
+# By this Jupyter tells a kernel that somebody watches; under make nobody moves a slider.
+unexport JPY_SESSION_NAME
 
 RUN      := $(VENV)/bin/python
 ENV      := $(VENV)/.complete

@@ -4,16 +4,22 @@ The modules stand in the order in which sound becomes a result, and none imports
 
 ===============  =====================================================================================
 ``sounds``       small signals for teaching: tones, chords, chirps, plucked strings, drums, noise
-``compose``      the embedded corpus and two performances of one piece, out of ``sounds`` and a seed
-``corpora``      what is on disk: clips with label, group, fold, licence; fetching and checking them
-``features``     from audio to the float32 array ``[segment, frame, band]`` that a network sees, cached
+``scores``       the music of the embedded corpus, as tables
+``compose``      the embedded corpus and two pieces to perform, out of ``sounds``, ``scores`` and a seed
+``corpora``      what is on disk: clips with label, group, fold; loading, checking and fetching them
+                 (``known`` is the table of those known by name, ``reading`` and ``download`` its hands)
+``frontend``     from a signal to log-mel or MFCC segments ``[segment, frame, band]``
+``features``     the same for a whole corpus, on all cores, kept in the ``cache``
+``archive``      features to hand on where the audio may not be: the log-mel archive
 ``protocols``    which segments may be in train, valid and test
-``models``       the paper's networks and their controlled twins, in plain Keras
+``models``       the paper's networks and their controlled twins, in plain Keras (see ``backend``)
 ``cost``         parameters, multiply-adds, activations, receptive field, latency of a model
-``training``     a ``Recipe`` (all that decides a training) to a ``Run`` (all that came of it)
+``recipe``       all that decides a training, as data
+``training``     from a ``Recipe`` to a ``Run``: all that came of it (with ``augmentation``, ``checkpoint``)
 ``evaluation``   accuracy with its interval, votes over a track's segments, paired tests
-``study``        many recipes on many cores, one small JSON record each
+``study``        many recipes on many cores, one small JSON record each (``records``, ``studies``)
 ``plots``        one function a figure
+``cli``          the same from a terminal: ``python -m audiolib``
 ===============  =====================================================================================
 
 Signals are ``y``, sample rates ``sr`` in Hz, as in librosa. ``AUDIOLIB_DATA`` names the folder with the corpora,
