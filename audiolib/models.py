@@ -31,9 +31,10 @@ network have three or four convolutions. Another candidate for [1] is Yang and Z
 GTZAN from mel spectrograms.)
 
 All layers are Keras's own because nothing equal was faster on a CPU under TensorFlow without XLA (forward and back, 32
-segments): a depthwise step as a sum of shifted products took 1.3 to 2.8 times as long as ``SeparableConv1D``, a
-convolution as one matrix product over unfolded frames 0.9 to 2.3 times as long as ``Conv1D``, and pooling by reshaping
-1.5 to 5 times as long as ``MaxPooling1D``. `audiolib.bench_models` times the networks.
+segments of the shapes that occur here, 2 cores): a separable layer whose depthwise step is a sum of shifted products
+took 1.0 to 2.8 times as long as ``SeparableConv1D``, a convolution as one matrix product over unfolded frames 0.9 to 2.3
+times as long as ``Conv1D``, pooling by reshaping 1.5 to 5 times as long as ``MaxPooling1D``. Training steps of whole
+networks took 1.0 to 1.5 times as long in the 2-D form as in the 1-D form. `audiolib.bench_models` times the networks.
 
 Chapters: 07_cnn, 08_separable, 09_architectures
 """
@@ -175,15 +176,16 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
     form : {"1d", "2d", None}
         "2d" is the paper's form: the segment is an image of one channel, the first kernel as wide as the image, all
         others one band wide. "1d" is a sequence of frames with the bands as channels. Both compute the same numbers
-        from the same weights (`transfer` converts them); None takes the one that is faster on a CPU, "1d".
+        from the same weights (`transfer` converts them), and the same seed gives both the same weights; None takes the
+        one that is faster on a CPU, "1d".
     separable_l2 : {"ignored", "applied"}
         What becomes of the L2 penalty that the paper passes to its separable layers as ``kernel_regularizer``. Keras 3
-        refuses that argument. The Keras of 2021 (TensorFlow 2.4, ``SeparableConv`` in
-        ``tensorflow/python/keras/layers/convolutional.py``) hands it to ``Conv.__init__``, which stores it, but
+        refuses that argument. In the Keras inside TensorFlow 2 (``tensorflow/python/keras/layers/convolutional.py``,
+        read at commit 0174bcb3) ``SeparableConv`` passes it on to ``Conv.__init__``, which stores it, but
         ``SeparableConv.build`` makes its two kernels with ``depthwise_regularizer`` and ``pointwise_regularizer`` only:
-        nothing was regularised (reported as issue 41093 of TensorFlow, 2020). "ignored" does what such code did,
-        "applied" what it says: the penalty on both kernels. In the twins with standard convolutions the option holds
-        for the convolutions that stand in their place, so that both of a pair are penalised or neither.
+        nothing was regularised (TensorFlow's issue 41093 of 2020 shows it: no penalty among the losses). "ignored" does
+        what such code did, "applied" what it says: the penalty on both kernels. In the twins with standard convolutions
+        the option holds for those that stand in their place, so that both of a pair are penalised or neither.
 
     Returns
     -------
