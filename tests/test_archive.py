@@ -232,4 +232,4 @@ def test_the_archive_of_gtzan_is_the_log_mel_of_its_audio(real_data):
         frames = np.round((0.0280 + np.arange(made.frames) * made.hop_seconds) * sr / 512).astype(int)
         frames = frames[frames < len(levels)]
         differences.append(np.sqrt(np.mean((made.x[where[clip.name], : len(frames)] - levels[frames]) ** 2)))
-    assert np.mean(np.array(differences) < 1.0) >= 0.7, np.round(differences, 2)
+    assert np.mean(np.array(differences) < 0.8) >= 0.7, np.round(differences, 2)
