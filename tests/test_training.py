@@ -107,6 +107,8 @@ EVERYTHING = QUICK.but(
 def test_the_same_recipe_gives_the_same_numbers_and_so_does_a_run_that_was_stopped(recipe, tiny, tmp_path, monkeypatch):
     features = toy()
     whole = training.train(recipe, features=features, progress=False)
+    last = training._learning_rate(recipe, 15, 16)  # of four epochs of four batches
+    assert float(whole.model.optimizer.learning_rate) == pytest.approx(last, abs=1e-9)
 
     class Stopped(Exception):
         pass
