@@ -32,9 +32,9 @@ GTZAN from mel spectrograms.)
 
 All layers are Keras's own because nothing equal was faster on a CPU under TensorFlow without XLA (forward and back, 32
 segments of the shapes that occur here, 2 cores): a separable layer whose depthwise step is a sum of shifted products
-took 1.0 to 2.8 times as long as ``SeparableConv1D``, a convolution as one matrix product over unfolded frames 0.9 to 2.3
-times as long as ``Conv1D``, pooling by reshaping 1.5 to 5 times as long as ``MaxPooling1D``. Training steps of whole
-networks took 1.0 to 1.5 times as long in the 2-D form as in the 1-D form. `audiolib.bench_models` times the networks.
+took 1.0 to 2.8 times as long as ``SeparableConv1D``, a convolution as one matrix product over unfolded frames 0.9 to
+2.3 times as long as ``Conv1D``, pooling by reshaping 1.5 to 5 times as long as ``MaxPooling1D``. Training steps of
+whole networks took 1.0 to 1.5 times as long in the 2-D form as in the 1-D form. `audiolib.bench_models` times them.
 
 Chapters: 07_cnn, 08_separable, 09_architectures
 """
