@@ -27,7 +27,7 @@ import soundfile
 
 from audiolib import AudiolibError
 
-MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+PLAYED = (8000, 48000)  # Hz; the sample rates that every browser plays lie between these
 NOISES = {"white": 0, "pink": 1, "brown": 2}  # power falls as 1 / frequency ** this
 
 
@@ -369,14 +369,17 @@ def mix(*signals):
 
 
 def player(y, sr, *, title, seconds=5.0, level="keep"):
-    """A signal to listen to on the page: the first ``seconds`` of it, as MP3 inside the HTML.
+    """A signal to listen to on the page: the first ``seconds`` of it, as FLAC inside the HTML.
+
+    FLAC because it changes nothing that 16 bits hold: the smaller MP3 and Ogg drop what is faint or high, and that is
+    what a book about sound may want to show.
 
     Parameters
     ----------
     y : array [sample]
         Mono. Soft edges of 10 ms are added to what is cut out of it.
     sr : int
-        Rates that MP3 does not know are converted to the next one that it does.
+        Rates below 8 kHz or above 48 kHz are converted to that one.
     title : str
         What is heard; stands above the player, and is read out by screen readers.
     seconds : float
@@ -407,7 +410,7 @@ def player(y, sr, *, title, seconds=5.0, level="keep"):
     if not np.isfinite(y).all():
         bad = np.count_nonzero(~np.isfinite(y))
         raise AudiolibError(f"y: {bad} of {len(y)} samples are NaN or infinite; np.nan_to_num(y) makes them playable")
-    rate = next((rate for rate in MP3_RATES if rate >= sr), MP3_RATES[-1])
+    rate = int(np.clip(sr, *PLAYED))
     if rate != sr:
         divisor = math.gcd(rate, int(sr))
         y = scipy.signal.resample_poly(y, rate // divisor, int(sr) // divisor)
@@ -417,13 +420,30 @@ def player(y, sr, *, title, seconds=5.0, level="keep"):
     elif peak > 1:
         y = y / peak
     clip = io.BytesIO()
-    soundfile.write(clip, fade(y, sr=rate), rate, format="MP3", bitrate_mode="VARIABLE", compression_level=0.4)
+    soundfile.write(clip, fade(y, sr=rate), rate, format="FLAC", subtype="PCM_16")
     data = base64.b64encode(clip.getvalue()).decode("ascii")
     name = html.escape(title)
     return HTML(
         f'<figure class="audio-player"><figcaption>{name}</figcaption><audio controls preload="metadata" '
-        f'aria-label="{name}" src="data:audio/mpeg;base64,{data}"></audio></figure>'
+        f'aria-label="{name}" src="data:audio/flac;base64,{data}"></audio></figure>'
     )
+
+
+def row(*players):
+    """Players side by side, where the page is wide enough.
+
+    Parameters
+    ----------
+    players : IPython.display.HTML
+        From `player`.
+
+    Returns
+    -------
+    IPython.display.HTML
+    """
+    from IPython.display import HTML
+
+    return HTML("".join(one.data for one in players))
 
 
 # --- checks shared by the functions above -----------------------------------------------------------------------------
