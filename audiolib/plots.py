@@ -33,8 +33,8 @@ color, ax : colour and Axes of matplotlib, optional
 
 Call ``use_style()`` once at the top of a notebook; without it each figure of its own has the style all the same.
 
-Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 10_experiments, 11_leak, 12_verdict
-"""
+Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_architectures, 10_experiments, 11_leak, 12_verdict
+"""  # noqa: E501 (the list of chapters is one line)
 
 import sys
 from collections.abc import Mapping
@@ -45,6 +45,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
@@ -497,6 +498,60 @@ def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE
     return fig, ax
 
 
+@style()
+def architecture(rows, *, ax=None):
+    """A network as it is built: what flows through it above the line, what its layers hold and do below.
+
+    A block is a layer's output, as wide as its frames and as high as its channels (a dense layer's units fold into
+    columns of 512), so its area is its memory. Below hang two squares: the full one has the area of the layer's
+    parameters, the empty one that of its multiply-adds. All drawings have one scale. Layers that change no shape are
+    not drawn; what a batch normalisation holds and does counts with the layer before it.
+
+    Parameters
+    ----------
+    rows : list of audiolib.cost.Layer
+        From ``cost.layers(model)``.
+    """
+    drawn = []
+    for row in rows:
+        kind = row.name.split("_")[0]
+        if drawn and kind in ("image", "norm", "dropout", "flatten"):
+            drawn[-1][2:] = drawn[-1][2] + row.parameters, drawn[-1][3] + row.multiply_adds
+        else:
+            drawn.append([{"segment": "input", "separable": "sep"}.get(kind, kind), *row[2:5]])
+    if len(drawn) < 2:
+        raise AudiolibError(f"rows: {len(drawn)} layers to draw, a network has at least 2; pass cost.layers(model)")
+    fig, ax = _axes(ax, 2.9)
+    colors = {"conv": PALETTE[0], "sep": PALETTE[1], "dense": PALETTE[3], "softmax": PALETTE[3]}
+    centred = {"ha": "center", "va": "top", "size": 7}
+    frames = [shape[0] if len(shape) > 1 else -(-shape[0] // 512) for _, shape, *_ in drawn]
+    # Lengths are CSS pixels of a figure as wide as the text: 0.72 a frame, 0.17 a channel, 6.4 a letter.
+    widths = 0.72 * np.array(frames)
+    rooms = [max(w, 0.0185 * np.sqrt(row[3]), 38, 6.4 * len(row[0])) for w, row in zip(widths, drawn, strict=True)]
+    gap = max(4, (718 - sum(rooms)) / (len(rooms) - 1))
+    x = 0.0
+    for (kind, shape, parameters, multiply_adds), width, room in zip(drawn, widths, rooms, strict=True):
+        color, vector = colors.get(kind, PALE), len(shape) == 1
+        full, empty = (0.0185 * np.sqrt(count) for count in (parameters, multiply_adds))
+        height = 0.17 * (min(shape[0], 512) if vector else shape[-1])
+        middle, x = x + room / 2, x + room + gap
+        ax.add_patch(Rectangle((middle - width / 2, 0), width, height, fc=color, ec=INK, lw=0.5))
+        words = (" bands", " frames") if kind == "input" else ("", "")
+        ax.text(middle, height + 11, f"{shape[-1]}{words[0]}", **centred)
+        ax.text(middle, -4, "" if vector else f"{shape[0]}{words[1]}", **centred)
+        ax.text(middle, -15, kind, **centred, weight="bold")
+        for side, face in ((empty, "none"), (full, color)):
+            ax.add_patch(Rectangle((middle - side / 2, -32 - side), side, side, fc=face, ec=color, lw=0.8))
+        for y, count in ((-146, parameters), (-158, multiply_adds)):
+            ax.text(middle, y, _short(count) if count else "", **centred)
+    for y, text in ((-146, "\u25a0 parameters"), (-158, "\u25a1 multiply-adds")):
+        ax.text(0, y, text, va="top", size=7)
+    ax.axhline(0, color=SOFT, lw=0.5, zorder=0)
+    ax.set(xlim=(-1, max(x - gap, 718) + 1), ylim=(-172, 104), aspect="equal")
+    ax.axis("off")
+    return fig, ax
+
+
 # ------------------------------------------------------------------------------------------------ input, checked
 
 
@@ -593,6 +648,13 @@ def _band(fmin, fmax, sr, scale):
 
 
 # ------------------------------------------------------------------------------------------------------- drawing
+
+
+def _short(count):
+    """A count in three digits or so: 840, 13.6 k, 21.0 M."""
+    power = 2 if count >= 999_500 else 1 if count >= 1000 else 0
+    number = count / 1000**power
+    return f"{number:.{1 if power and number < 99.95 else 0}f}{('', ' k', ' M')[power]}"
 
 
 def _axes(ax, height, width=WIDTH):

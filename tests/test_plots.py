@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from itertools import pairwise
+from typing import NamedTuple
 
 import librosa
 import matplotlib as mpl
@@ -432,3 +433,70 @@ def test_input_that_cannot_be_drawn_is_refused_with_a_guess_and_leaves_no_figure
     with np.errstate(divide="ignore"), pytest.raises(AudiolibError, match=message):
         draw()
     assert plt.get_fignums() == []
+
+
+# ----------------------------------------------------------------------------------------------------- architecture
+
+
+class Row(NamedTuple):
+    name: str
+    kind: str
+    shape: tuple
+    parameters: int
+    multiply_adds: int
+
+
+NETWORK = [
+    Row("segment", "InputLayer", (130, 13), 0, 0),
+    Row("conv_1", "Conv1D", (127, 256), 13_568, 1_690_624),
+    Row("norm_1", "BatchNormalization", (127, 256), 1_024, 32_512),
+    Row("pool_1", "MaxPooling1D", (31, 256), 0, 0),
+    Row("separable_1", "SeparableConv1D", (28, 256), 66_816, 1_863_680),
+    Row("flatten_1", "Flatten", (7168,), 0, 0),
+    Row("dense_1", "Dense", (8192,), 58_728_448, 58_720_256),
+    Row("softmax", "Dense", (10,), 81_930, 81_920),
+]
+
+
+def squares(ax, full):
+    """Areas of the squares below the line, from left to right."""
+    below = [p for p in ax.patches if p.get_y() < 0 and p.get_width() > 0 and (p.get_facecolor()[3] > 0) == full]
+    assert all(p.get_width() == pytest.approx(p.get_height()) for p in below)
+    below.sort(key=lambda p: p.get_x() + p.get_width() / 2)
+    return np.array([p.get_width() * p.get_height() for p in below])
+
+
+def blocks(ax):
+    return sorted((p for p in ax.patches if p.get_y() == 0), key=lambda p: p.get_x())
+
+
+def test_the_squares_of_a_network_have_the_areas_of_its_parameters_and_multiply_adds_on_one_scale():
+    _, ax = plots.architecture(NETWORK)
+    scale = squares(ax, full=True)[0] / (13_568 + 1_024)  # the batch norm counts with its convolution
+    assert squares(ax, full=True) / scale == pytest.approx([14_592, 66_816, 58_728_448, 81_930])
+    assert squares(ax, full=False) / scale == pytest.approx([1_723_136, 1_863_680, 58_720_256, 81_920])
+    _, other = plots.architecture([*NETWORK[:2], NETWORK[-1]])
+    assert squares(other, full=True)[0] / scale == pytest.approx(13_568)
+
+
+def test_the_blocks_of_a_network_have_the_areas_of_its_outputs_and_do_not_overlap():
+    _, ax = plots.architecture(NETWORK)
+    areas = np.array([p.get_width() * p.get_height() for p in blocks(ax)])
+    assert areas / areas[0] * 130 * 13 == pytest.approx([130 * 13, 127 * 256, 31 * 256, 28 * 256, 8192, 10])
+    assert all(a.get_x() + a.get_width() < b.get_x() for a, b in pairwise(blocks(ax)))
+
+
+def test_a_network_is_labelled_with_its_shapes_and_counts():
+    fig, ax = plots.architecture(NETWORK)
+    words = [text.get_text() for text in ax.texts]
+    for word in ("13 bands", "130 frames", "127", "31", "28", "256", "8192", "sep", "14.6 k", "58.7 M", "81.9 k"):
+        assert word in words, word
+    fig.canvas.draw()
+    boxes = [t.get_window_extent() for t in ax.texts if t.get_text()]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1:])
+
+
+def test_a_network_without_layers_is_refused():
+    with pytest.raises(AudiolibError, match=r"cost\.layers"):
+        plots.architecture(NETWORK[:1])
+    assert not plt.get_fignums()
