@@ -4,8 +4,6 @@ What is compared: `audiolib.features.extract` without its cache, on one core and
 that a reader would write, on the same clips, decoding included. Repeats are interleaved, so that whatever else the
 machine does falls on all alike, and the median of the ratios is printed. Then the cache: a cold call against the next.
 Peak memory is that of a fresh process that extracts once, beside the size of the result.
-
-Chapters: 06_data
 """
 
 import resource

@@ -2,8 +2,6 @@
 
 Commands import what they need when they run, so that ``--help`` answers at once. A mistake in the input ends in one
 line ("Error: ...") and exit code 1; a wrong option in click's usage message and exit code 2.
-
-Chapters: 06_data
 """
 
 import sys

@@ -2,8 +2,6 @@
 
 An archive may be cut off, may be something else (a page that says "not found"), may hold members that point out of a
 folder, links, or a terabyte of zeros. Whatever it is, nothing is written outside the folder or beyond the limit.
-
-Chapters: 06_data
 """
 
 import functools

@@ -11,7 +11,7 @@ A *frontend* says how; `transform` does it. Conventions:
 
 The numbers are those of ``librosa.feature.melspectrogram``, ``power_to_db`` and ``mfcc`` to 1e-4 of their range.
 
-Chapters: 04_mel, 06_data
+Chapters: 04_mel, 06_data, 09_architectures
 """
 
 import functools

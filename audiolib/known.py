@@ -2,8 +2,6 @@
 
 What is verified after a download is the audio inside, clip by clip. The archives themselves have no lasting checksum:
 GitHub packs them on request, two published checksums of ESC-50's differ, and a mirror packs differently anyway.
-
-Chapters: 01_dataset, 06_data
 """
 
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ A *protocol* decides what the figure measured on the test part means. Each funct
 A *unit* is a set of clips that must stay together. No protocol but ``segment`` lets a clip or an exact copy of it
 (equal digests) into two parts, and the grouped ones keep each group whole too. Folds count from 1.
 
-Chapters: 10_experiments, 11_leak
+Chapters: 08_separable, 10_experiments, 11_leak
 """
 
 from __future__ import annotations

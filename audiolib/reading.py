@@ -2,8 +2,6 @@
 
 Signals are float32, rates in Hz. A file that cannot be trusted is an error that names it: what decodes without
 complaint may still be half a recording, because libsndfile reads what is there and is silent about what is not.
-
-Chapters: 02_sound, 06_data
 """
 
 import re

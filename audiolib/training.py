@@ -9,7 +9,7 @@ had. Keras runs without XLA, which is several times slower on a CPU for these ne
 averaged over the epoch), ``val_loss`` and ``val_accuracy``, ``penalty`` (the L2 term, in both losses as in Keras's),
 and ``seconds``, training and validation together.
 
-Chapters: 07_cnn, 10_experiments
+Chapters: 07_cnn, 08_separable, 10_experiments
 """
 
 from __future__ import annotations
