@@ -2,10 +2,10 @@
 
 PYTHON  ?= python3
 VENV    ?= .venv
-BUILD   ?= _build
 CORPUS  ?= synthetic
+BUILD   := _build# where Jupyter Book wants it
 
-# Everything that can be made again lies under $(BUILD), so `make clean` really cleans; set either to share it with other projects.
+# Everything that can be made again lies under $(BUILD), so `make clean` really cleans; set it to share the cache.
 export AUDIOLIB_CACHE ?= $(abspath $(BUILD))/cache
 # TensorFlow's start-up chatter would end up in the rendered pages.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -33,7 +33,7 @@ help:  ## say what there is
 	@echo 'variables (now):'
 	@echo '  CORPUS=$(CORPUS)     what the chapters listen to: synthetic, gtzan-mini, gtzan, or a folder of <label>/<file>'
 	@echo '  AUDIOLIB_DATA=$(AUDIOLIB_DATA)     folder with the corpora (empty: your cache folder)'
-	@echo '  PYTHON=$(PYTHON)  VENV=$(VENV)  BUILD=$(BUILD)'
+	@echo '  PYTHON=$(PYTHON)  VENV=$(VENV)'
 
 book: $(BUILD)/html/index.html  ## run what changed and render _build/html/index.html
 
@@ -101,7 +101,7 @@ $(filter $(BUILD)/notebooks/1%,$(EXECUTED)): $(wildcard results/*.json results/*
 $(BUILD)/html/index.html: $(EXECUTED) $(PAGES)
 	@rm -rf $(BUILD)/pages && mkdir -p $(BUILD)/pages
 	@cp -Rp book _config.yml _toc.yml $(BUILD)/notebooks $(BUILD)/pages/
-	$(VENV)/bin/jupyter-book build $(BUILD)/pages --path-output $(BUILD)/.. --quiet --warningiserror --keep-going || \
+	$(VENV)/bin/jupyter-book build $(BUILD)/pages --path-output . --quiet --warningiserror --keep-going || \
 	    { rm -rf $(BUILD)/.doctrees $@; exit 1; }
 	@touch $@
 	@echo 'the book: $@'
