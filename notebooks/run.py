@@ -2,8 +2,8 @@
 
     python notebooks/run.py notebooks/02_sound.md _build [-p corpus gtzan-mini]
 
-The executed chapter is ``_build/notebooks/02_sound.ipynb``, there only once it has run to its end. A chapter that fails is left in
-``_build/failed`` as far as it ran, and the message names the cell.
+The executed chapter is ``_build/notebooks/02_sound.ipynb``, there only once it has run to its end. A chapter that fails
+is left in ``_build/failed`` as far as it ran, and the message names the cell.
 """
 
 import argparse
@@ -24,7 +24,9 @@ def main():
     given = parser.parse_args()
 
     name = f"{given.chapter.stem}.ipynb"
-    source, running, failed, done = (given.build / folder / name for folder in ("source", "running", "failed", "notebooks"))
+    source, running, failed, done = (
+        given.build / folder / name for folder in ("source", "running", "failed", "notebooks")
+    )
     for path in (source, running, failed, done):
         path.parent.mkdir(parents=True, exist_ok=True)
     failed.unlink(missing_ok=True)
@@ -35,7 +37,8 @@ def main():
     except PapermillExecutionError as error:
         running.replace(failed)
         cell = f"cell In [{error.exec_count}]:\n\n" + "".join(f"    {line}\n" for line in error.source.splitlines())
-        sys.exit(f"\n{given.chapter} failed at {cell}\n{error.ename}: {error.evalue}\n\nThe chapter as far as it ran: {failed}")
+        left = f"The chapter as far as it ran: {failed}"
+        sys.exit(f"\n{given.chapter} failed at {cell}\n{error.ename}: {error.evalue}\n\n{left}")
     running.replace(done)
 
 

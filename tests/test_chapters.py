@@ -1,4 +1,4 @@
-"""The chapters as text: what each must have, and the links between chapters, library, glossary, claims and bibliography."""
+"""The chapters as text: what each must have, and the links between chapters, library, glossary, claims and sources."""
 
 import ast
 import re
@@ -6,7 +6,6 @@ import re
 import jupytext
 import pytest
 import yaml
-
 from conftest import ROOT
 
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.md"))
@@ -41,7 +40,9 @@ def imported(path):
 def test_chapters_are_in_the_table_of_contents_and_nothing_else_is():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     files = [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"])]
-    assert sorted(files) == sorted([*(f"notebooks/{path.stem}" for path in CHAPTERS), *(f"book/{path.stem}" for path in PROSE)])
+    assert sorted(files) == sorted(
+        [*(f"notebooks/{path.stem}" for path in CHAPTERS), *(f"book/{path.stem}" for path in PROSE)]
+    )
     in_order = [file.split("/")[1] for file in files if file.startswith("notebooks/")]
     assert in_order == sorted(in_order)
 
@@ -59,7 +60,9 @@ def test_chapter_can_be_run_by_papermill_and_carries_no_outputs(path):
 @pytest.mark.parametrize("path", CHAPTERS, ids=ids)
 def test_chapter_has_the_parts_of_a_chapter(path):
     text = path.read_text(encoding="utf8")
-    assert len(re.findall(r"^# ", re.sub(r"```\{code-cell\}.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)) == 1
+    assert (
+        len(re.findall(r"^# ", re.sub(r"```\{code-cell\}.*?```", "", text, flags=re.DOTALL), flags=re.MULTILINE)) == 1
+    )
     assert "After this chapter you can" in text
     assert re.search(r"^## Summary", text, flags=re.MULTILINE)
     exercises = len(re.findall(r":class: exercise", text))
@@ -114,16 +117,22 @@ def test_links_between_library_and_chapters_hold_both_ways():
             assert listed[module.stem] <= set(existing) | later, f"{module.stem} names a chapter that does not exist"
     for chapter, modules in existing.items():
         for module in modules:
-            assert chapter in listed.get(module, ()), f"audiolib/{module}.py does not name chapter {chapter}, which imports it"
+            assert chapter in listed.get(module, ()), (
+                f"audiolib/{module}.py does not name chapter {chapter}, which imports it"
+            )
     for module, chapters in listed.items():
         for chapter in chapters & set(existing):
             text = (ROOT / f"notebooks/{chapter}.md").read_text(encoding="utf8")
-            assert module in existing[chapter] or f"audiolib.{module}" in text, f"{chapter} does not use audiolib.{module}"
+            assert module in existing[chapter] or f"audiolib.{module}" in text, (
+                f"{chapter} does not use audiolib.{module}"
+            )
 
 
 def test_terms_citations_and_claims_exist():
     glossary = (ROOT / "book/glossary.md").read_text(encoding="utf8").lower()
-    keys = set(re.findall(r"^@\w+\{([^,]+),", (ROOT / "book/references.bib").read_text(encoding="utf8"), flags=re.MULTILINE))
+    keys = set(
+        re.findall(r"^@\w+\{([^,]+),", (ROOT / "book/references.bib").read_text(encoding="utf8"), flags=re.MULTILINE)
+    )
     claims = set(re.findall(r"\((claim-\d+)\)=", (ROOT / "book/claims.md").read_text(encoding="utf8")))
     for path in [*CHAPTERS, *PROSE]:
         text = path.read_text(encoding="utf8")
@@ -137,7 +146,9 @@ def test_terms_citations_and_claims_exist():
 def test_nothing_committed_names_a_machine_or_a_registry_host():
     import subprocess
 
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     for name in filter(None, tracked):
         if name.startswith(("book/_static/", "tests/")) or name == ".ci/run" or not (ROOT / name).is_file():
             continue

@@ -2,12 +2,41 @@
 
 import ast
 
-import audiolib
 from conftest import ROOT
 
+import audiolib
+
 # The way of the data, left to right; no module imports one to its right.
-ORDER = """sounds scores compose known reading download corpora frontend cache features archive protocols backend models cost
-recipe augmentation checkpoint evaluation training records study studies plots cli __main__ bench bench_models""".split()
+ORDER = [
+    "sounds",
+    "scores",
+    "compose",
+    "known",
+    "reading",
+    "download",
+    "corpora",
+    "frontend",
+    "cache",
+    "features",
+    "archive",
+    "protocols",
+    "backend",
+    "models",
+    "cost",
+    "recipe",
+    "augmentation",
+    "checkpoint",
+    "evaluation",
+    "training",
+    "records",
+    "study",
+    "studies",
+    "plots",
+    "cli",
+    "__main__",
+    "bench",
+    "bench_models",
+]
 
 
 def imports(path):
@@ -42,5 +71,9 @@ def test_every_public_function_says_what_it_does():
         tree = ast.parse(path.read_text(encoding="utf8"))
         assert ast.get_docstring(tree) or path.stem == "__main__", path.stem
         for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_") and node.name != "main":
+            if (
+                isinstance(node, ast.FunctionDef | ast.ClassDef)
+                and not node.name.startswith("_")
+                and node.name != "main"
+            ):
                 assert ast.get_docstring(node), f"{path.stem}.{node.name}"

@@ -11,10 +11,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = Path(os.environ.get("AUDIOLIB_BOOK", ROOT / "_build/html"))
-PAGES = sorted(path.relative_to(HTML).as_posix() for folder in ("book", "notebooks") for path in (HTML / folder).glob("*.html"))
+PAGES = sorted(
+    path.relative_to(HTML).as_posix() for folder in ("book", "notebooks") for path in (HTML / folder).glob("*.html")
+)
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--autoplay-policy=no-user-gesture-required"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--autoplay-policy=no-user-gesture-required",
+]
 WIDE, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
 
 pytestmark = [
@@ -47,7 +54,9 @@ def visit(browser):
         page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on("request", lambda request: page.outside.append(request.url) if request.url.startswith("http") else None)
-        page.goto((HTML / page_name.split("?")[0]).as_uri() + ("?" + page_name.split("?")[1] if "?" in page_name else ""))
+        page.goto(
+            (HTML / page_name.split("?")[0]).as_uri() + ("?" + page_name.split("?")[1] if "?" in page_name else "")
+        )
         page.wait_for_load_state("load")
         return page
 
@@ -68,7 +77,9 @@ def test_page_is_whole_without_a_network(visit, name, viewport, scheme):
     luminance = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
     assert (sum(luminance) > 384) == (scheme == "light")
     assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth + 1"), "the page scrolls sideways"
-    broken = page.evaluate("[...document.querySelectorAll('article img')].filter(i => !i.complete || !i.naturalWidth).map(i => i.src.slice(0, 80))")
+    broken = page.evaluate(
+        "[...document.querySelectorAll('article img')].filter(i => !i.complete || !i.naturalWidth).map(i => i.src.slice(0, 80))"
+    )
     assert broken == []
 
 
@@ -93,7 +104,9 @@ def test_some_formula_is_typeset(visit):
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_every_figure_has_alternative_text_and_every_player_plays(visit, name):
     page = visit(name)
-    mute = page.evaluate("[...document.querySelectorAll('article img')].filter(i => !i.alt || i.alt.length < 25).map(i => i.src.slice(0, 80))")
+    mute = page.evaluate(
+        "[...document.querySelectorAll('article img')].filter(i => !i.alt || i.alt.length < 25).map(i => i.src.slice(0, 80))"
+    )
     assert mute == [], "images without a description"
     failed = page.evaluate(
         """async () => {
@@ -142,5 +155,5 @@ def test_pages_name_no_address_to_load_code_from():
     for name in PAGES:
         html = (HTML / name).read_text(encoding="utf8")
         loaded = re.findall(r"<(?:script|link)[^>]+(?:src|href)=\"(https?:[^\"]+)\"", html)
-        assert [url for url in loaded if "rel=\"canonical\"" not in url] == []
+        assert [url for url in loaded if 'rel="canonical"' not in url] == []
         assert not re.search(r"unpkg\.com|jsdelivr|cdnjs|thebe-config|binder-examples", html), name

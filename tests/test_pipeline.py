@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import ROOT
 
 CHAPTER = """---
@@ -50,7 +49,9 @@ class Book:
         (folder / "book/_static/logo.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
         (folder / "book/references.bib").write_text("")
         (folder / "book/index.md").write_text("# A book\n\nWords.\n")
-        (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_a\n- file: notebooks/02_b\n")
+        (folder / "_toc.yml").write_text(
+            "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_a\n- file: notebooks/02_b\n"
+        )
         (folder / "notebooks").mkdir()
         shutil.copy2(ROOT / "notebooks/run.py", folder / "notebooks/run.py")
         self.write("01_a")
@@ -61,10 +62,16 @@ class Book:
 
     def make(self, *arguments, **variables):
         variables = {"CORPUS": self.corpus, **variables}
-        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+        environment = {
+            name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+        }
         return subprocess.run(
             ["make", *arguments, *(f"{name}={value}" for name, value in variables.items())],
-            cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600,
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
         )
 
     def runs(self, *arguments, **variables):
@@ -131,7 +138,11 @@ def test_failing_cell_ends_the_build_and_leaves_the_chapter_to_look_at(book):
     failed = book.make("book")
     assert failed.returncode != 0
     said = failed.stdout + failed.stderr
-    assert "the string broke" in said and "notebooks/01_a.md failed at cell In [3]" in said and "raise RuntimeError" in said
+    assert (
+        "the string broke" in said
+        and "notebooks/01_a.md failed at cell In [3]" in said
+        and "raise RuntimeError" in said
+    )
     assert "papermill" not in said, "no traceback from inside the tools"
     left = book.folder / "_build/failed/01_a.ipynb"
     assert "the string broke" in left.read_text()
@@ -161,7 +172,11 @@ def test_buttons_point_at_the_repository_once_its_address_is_known(book):
     page = book.folder / "_build/html/notebooks/01_a.html"
     book.runs("book")
     text = page.read_text()
-    assert "mybinder" not in text and "colab" not in text and "github.com" not in text.split("<article")[0].split("btn-")[0]
+    assert (
+        "mybinder" not in text
+        and "colab" not in text
+        and "github.com" not in text.split("<article")[0].split("btn-")[0]
+    )
     assert "issues" not in text
     config.write_text(config.read_text().replace('url: ""', 'url: "https://github.com/someone/separable-sound"'))
     book.runs("book")
@@ -170,7 +185,9 @@ def test_buttons_point_at_the_repository_once_its_address_is_known(book):
     assert f'href="{home}/blob/main/notebooks/01_a.md' in text
     assert f'href="{home}/issues/new' in text
     assert "mybinder.org/v2/gh/someone/separable-sound/main?urlpath=lab/tree/notebooks/01_a.md" in text
-    assert "colab.research.google.com/github/someone/separable-sound/blob/gh-pages/_sources/notebooks/01_a.ipynb" in text
+    assert (
+        "colab.research.google.com/github/someone/separable-sound/blob/gh-pages/_sources/notebooks/01_a.ipynb" in text
+    )
     assert (book.folder / "_build/html/_sources/notebooks/01_a.ipynb").exists()
 
 
@@ -192,7 +209,11 @@ def test_conda_and_pip_install_the_same_lock():
     from packaging.requirements import Requirement
 
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    python = next(entry.split("=")[1] for entry in environment["dependencies"] if isinstance(entry, str) and entry.startswith("python="))
+    python = next(
+        entry.split("=")[1]
+        for entry in environment["dependencies"]
+        if isinstance(entry, str) and entry.startswith("python=")
+    )
     assert python in ("3.11", "3.12", "3.13")
     pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert pip == ["--requirement requirements.lock"]
@@ -200,10 +221,16 @@ def test_conda_and_pip_install_the_same_lock():
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     locked = [Requirement(line.rstrip(" \\")) for line in lines if line and not line.startswith((" ", "#"))]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["book"] + project["optional-dependencies"]["test"]
+    wanted = (
+        project["dependencies"] + project["optional-dependencies"]["book"] + project["optional-dependencies"]["test"]
+    )
     for version in ("3.11.0", "3.12.0", "3.13.0"):
         here = {"python_full_version": version, "python_version": version[:4], "extra": ""}
-        pins = {lock.name: next(iter(lock.specifier)).version for lock in locked if not lock.marker or lock.marker.evaluate(here)}
+        pins = {
+            lock.name: next(iter(lock.specifier)).version
+            for lock in locked
+            if not lock.marker or lock.marker.evaluate(here)
+        }
         for requirement in map(Requirement, wanted):
             assert pins.get(requirement.name.lower()) in requirement.specifier, f"{requirement} on Python {version}"
     assert all(lock.specifier for lock in locked)

@@ -1,7 +1,7 @@
 """Sphinx extension: pages that need no network, and buttons only where they lead somewhere.
 
-Where the book is published stands in one place, ``repository: url`` in ``_config.yml``. While that is empty no page points at a
-repository; once it is filled in, the source, issue, Binder and Colab buttons appear.
+Where the book is published stands in one place, ``repository: url`` in ``_config.yml``. While that is empty no page
+points at a repository; once it is filled in, the source, issue, Binder and Colab buttons appear.
 """
 
 from docutils import nodes
@@ -30,11 +30,13 @@ def _flat(buttons):
 def mend_links(app, pagename, templatename, context, doctree):
     """Lead each button to a file that exists, and drop the script that would load Thebe from a CDN.
 
-    The theme takes the page's source for the executed notebook. In the repository the source is the ``.md`` file; the executed notebook,
-    which Colab needs, lies among the published pages.
+    The theme takes the page's source for the executed notebook. In the repository the source is the ``.md`` file; the
+    executed notebook, which Colab needs, lies among the published pages.
     """
     context["script_files"] = [
-        file for file in context.get("script_files", []) if "thebe" not in f"{file}{getattr(file, 'attributes', '')}".lower()
+        file
+        for file in context.get("script_files", [])
+        if "thebe" not in f"{file}{getattr(file, 'attributes', '')}".lower()
     ]
     for button in _flat(context.get("header_buttons", [])):
         url = button.get("url", "") or ""
