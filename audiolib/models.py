@@ -17,10 +17,10 @@ over the classes; it is returned built but not compiled.
                       (2014): the first up to its third convolution, then statistics over time and two dense layers
 ====================  =================================================================================================
 
-The paper gives kernels and pool sizes, not paddings. Its parameter counts settle them: only 'valid' convolutions and
-'valid' pooling with stride = size leave 5 frames of 130 (2560 features before the dense layer, 21 862 410 parameters)
-in the first network and 13 in the third (832 features, 1 010 570 parameters); ReLU follows every convolution and the
-dense layer, and every layer has a bias.
+The paper gives kernels and pool sizes, not paddings. Its parameter counts settle them as far as they can be: of the
+uniform choices only 'valid' convolutions and 'valid' pooling with stride = size leave 5 frames of 130 (2560 features
+before the dense layer, 21 862 410 parameters) in the first network and 13 in the third (832 features, 1 010 570
+parameters); ReLU follows every convolution and the dense layer, and every layer has a bias.
 
 The paper names its source [1] for mel spectrograms, but we do not have its list of sources. ``temporal-pooling`` is
 our best guess at it. What the post by Dieleman states: kernels of 4 frames, 256 of them in the first layer, pools of

@@ -140,7 +140,10 @@ def _keep(result, folder):
 def _on_joblib(todo, folder, jobs, options):
     """Results as they come. joblib gives up all of its processes when one is lost, so what is left starts again."""
     import joblib
+    from joblib.externals.loky import get_reusable_executor
 
+    if jobs > 1:  # processes that other work has left hold that work's environment (AUDIOLIB_DATA) and threads
+        get_reusable_executor().shutdown(wait=True)
     todo = list(todo)
     for attempt in range(RETRIES + 1):
         # Tasks are handed out one by one, so that what another study records meanwhile is not done twice.

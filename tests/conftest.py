@@ -1,6 +1,7 @@
 """Every test has a data root and a cache of its own; real data is used only where it lies."""
 
 import os
+import signal
 from pathlib import Path
 
 # Before NumPy or TensorFlow load: tests that start processes of their own must not fight over the cores.
@@ -8,6 +9,9 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
+
+# A shell's background job ignores Ctrl-C and hands that on; the tests that press it must not depend on who started them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402
 

@@ -236,6 +236,15 @@ def wait_for(condition, seconds=120):
     raise AssertionError("what the test waits for did not happen")
 
 
+def test_workers_left_by_other_work_do_not_answer_with_its_data_root(recipes, tmp_path, monkeypatch):
+    import joblib
+
+    with monkeypatch.context() as other:
+        other.setenv("AUDIOLIB_DATA", str(tmp_path / "elsewhere"))
+        joblib.Parallel(2)(joblib.delayed(os.getenv)("AUDIOLIB_DATA") for _ in range(4))
+    assert len(study.run(recipes[:1], folder=tmp_path / "results", jobs=2, threads=1, progress=False)) == 1
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the workers")
 def test_a_study_survives_the_loss_of_one_of_its_two_workers(recipes, tmp_path, cache_root):
     """Two processes, two runs; one worker is killed (SIGKILL) while both are at work."""
