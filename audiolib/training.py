@@ -3,7 +3,7 @@
 The features lie in memory as one array and batches are taken out by index, so that training never waits for data. All
 chance of an epoch (the order of the segments, the augmentation, the dropout) comes from the recipe's seed and the
 number of the epoch: a run that was killed goes on from its last checkpoint and ends with the numbers that it would have
-had. Keras runs without XLA, which is several times slower on a CPU for these networks (chapter 8 measures it).
+had. Keras runs without XLA, which can be several times slower on a CPU, above all for separable layers (08_separable).
 
 ``history`` has a value an epoch: ``loss`` and ``accuracy`` of the training part as Keras reports them (with dropout,
 averaged over the epoch), ``val_loss`` and ``val_accuracy``, ``penalty`` (the L2 term, in both losses as in Keras's),

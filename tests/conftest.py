@@ -10,7 +10,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
 
-# A shell's background job ignores Ctrl-C and hands that on; the tests that press it must not depend on who started them.
+# A shell's background job ignores Ctrl-C and hands that on; tests that press it must not depend on who started them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402
