@@ -47,6 +47,7 @@ lab: $(VENV)/share/jupyter/lab/settings/overrides.json $(BUILD)/corpus.txt  ## J
 
 bench: $(ENV) $(BUILD)/corpus.txt  ## measure speed and memory, each as a ratio within one run
 	$(RUN) -m audiolib.bench --corpus $(CORPUS)
+	$(RUN) -m audiolib.bench_models
 
 publish: book  ## put the rendered book on the branch gh-pages of origin
 	$(VENV)/bin/ghp-import --no-jekyll --push --force --message 'The book, rendered' $(BUILD)/html
