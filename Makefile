@@ -8,7 +8,7 @@ BUILD   := _build# where Jupyter Book wants it
 # Everything that can be made again lies under $(BUILD), so `make clean` really cleans; set it to share the cache.
 export AUDIOLIB_CACHE ?= $(abspath $(BUILD))/cache
 # TensorFlow's start-up chatter would end up in the rendered pages.
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 # By this Jupyter tells a kernel that somebody watches; under make nobody moves a slider.
 unexport JPY_SESSION_NAME
 
@@ -98,11 +98,12 @@ $(BUILD)/notebooks/%.ipynb: notebooks/%.md notebooks/run.py $(LIBRARY) $(BUILD)/
 $(filter $(BUILD)/notebooks/1%,$(EXECUTED)): $(wildcard results/*.json results/*/*.json)
 
 # Jupyter Book sees prose and executed chapters side by side, with the paths that _toc.yml names.
-# Sphinx repeats no warning for a page that it has in store, so after a failure it must read all of them again.
+# Sphinx copies a changed style sheet only if it writes pages, hence --all; and it repeats no warning for a page that it
+# has in store, so after a failure it must read all of them again.
 $(BUILD)/html/index.html: $(EXECUTED) $(PAGES)
 	@rm -rf $(BUILD)/pages && mkdir -p $(BUILD)/pages
 	@cp -Rp book _config.yml _toc.yml $(BUILD)/notebooks $(BUILD)/pages/
-	$(VENV)/bin/jupyter-book build $(BUILD)/pages --path-output . --quiet --warningiserror --keep-going || \
+	$(VENV)/bin/jupyter-book build $(BUILD)/pages --path-output . --all --quiet --warningiserror --keep-going || \
 	    { rm -rf $(BUILD)/.doctrees $@; exit 1; }
 	@touch $@
 	@echo 'the book: $@'

@@ -4,6 +4,8 @@ On import TensorFlow writes notes on processors and CUDA to the standard error o
 own can silence it (tried with 2.21: TF_CPP_MIN_LOG_LEVEL, ABSL_MIN_LOG_LEVEL). In a chapter they would become part of
 the page, and in a terminal they hide the one line that matters. So file descriptor 2 leads nowhere during this one
 import; what goes wrong in it is raised as an exception and still seen.
+
+Chapters: 07_cnn, 08_separable
 """
 
 import contextlib

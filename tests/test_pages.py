@@ -157,3 +157,9 @@ def test_pages_name_no_address_to_load_code_from():
         loaded = re.findall(r"<(?:script|link)[^>]+(?:src|href)=\"(https?:[^\"]+)\"", html)
         assert [url for url in loaded if 'rel="canonical"' not in url] == []
         assert not re.search(r"unpkg\.com|jsdelivr|cdnjs|thebe-config|binder-examples", html), name
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_no_page_shows_the_chatter_of_libraries(visit, name):
+    shown = visit(name).locator("article .output.stderr").all_inner_texts()
+    assert shown == [], "warnings and logs do not belong into a book; mend or catch what makes them"

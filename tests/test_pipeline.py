@@ -46,6 +46,7 @@ class Book:
         shutil.copytree(ROOT / "audiolib", folder / "audiolib", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "book/_ext", folder / "book/_ext", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "book/_static").mkdir()
+        (folder / "book/_static/book.css").write_text("p { color: black; }")
         (folder / "book/_static/logo.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
         (folder / "book/references.bib").write_text("")
         (folder / "book/index.md").write_text("# A book\n\nWords.\n")
@@ -121,6 +122,10 @@ def test_only_what_changed_is_run(book):
     book.write("02_b", "print('edited')")
     assert book.runs("book") == ["02_b"]
     assert "edited" in (book.folder / "_build/html/notebooks/02_b.html").read_text()
+
+    (book.folder / "book/_static/book.css").write_text("p { color: teal; }")
+    assert book.runs("book") == []
+    assert "teal" in (book.folder / "_build/html/_static/book.css").read_text()
 
     with (book.folder / "audiolib/corpora.py").open("a") as file:
         file.write("\n# an edit\n")
