@@ -464,15 +464,10 @@ def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE
         Of the marks.
     """
     names = list(names)
-    values, lows, highs = (_signal(x, name) for x, name in ((values, "values"), (lows, "lows"), (highs, "highs")))
     paper = [None] * len(names) if paper is None else list(paper)
-    counts = {"names": len(names), "values": len(values), "lows": len(lows), "highs": len(highs), "paper": len(paper)}
-    if len(set(counts.values())) > 1:
-        raise AudiolibError(f"a row needs one of each, there are {', '.join(f'{n} {k}' for k, n in counts.items())}")
-    for name, value, low, high in zip(names, values, lows, highs, strict=True):
-        if not 0 <= low <= value <= high <= 1:
-            hint = "percent? divide by 100" if value > 1 else "half-widths of the intervals, or their ends swapped?"
-            raise AudiolibError(f"{name}: 0 <= {low:g} <= {value:g} <= {high:g} <= 1 is not so; did you give {hint}")
+    if len(names) != len(paper):
+        raise AudiolibError(f"a row needs one of each, there are {len(names)} names, {len(paper)} paper")
+    values, lows, highs = _shares(names, values, lows, highs)
     fig, ax = _axes(ax, 0.75 + 0.27 * len(names))
     rows = np.arange(len(names))
     colors = [color] * len(names) if isinstance(color, str) else list(color)
@@ -495,6 +490,59 @@ def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set(ylim=(len(names) - 0.4, -0.6), xlabel=xlabel)
+    return fig, ax
+
+
+@style()
+def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters", ax=None):
+    """What each network costs and what it reaches, with the front of those that no other beats at both.
+
+    A point is on the front if none that costs no more is better. The front is drawn as a staircase, its points are
+    named; the others show what was tried.
+
+    Parameters
+    ----------
+    names : sequence of str [point]
+    costs : array_like [point], > 0
+        On a logarithmic axis.
+    values, lows, highs : array_like [point], 0 to 1
+        The shares and the ends of their intervals.
+    groups : sequence of str [point], optional
+        Kinds of networks, each drawn in a colour and a shape of its own and named above the axes.
+    xlabel : str
+        What the cost is, with its unit.
+    """
+    names, costs = list(names), _signal(costs, "costs")
+    values, lows, highs = _shares(names, values, lows, highs)
+    groups = [""] * len(names) if groups is None else list(groups)
+    if not len(names) == len(costs) == len(groups):
+        raise AudiolibError(f"{len(names)} names, {len(costs)} costs, {len(groups)} groups: a point needs one of each")
+    if (costs <= 0).any():
+        raise AudiolibError(f"costs={costs.min():g}: a logarithmic axis needs costs above 0; is one not measured?")
+    fig, ax = _axes(ax, 3.6)
+    ax.set_xscale("log")
+    order = np.lexsort((-values, costs))  # of equal costs the best first
+    best = np.maximum.accumulate(values[order])
+    front = order[np.diff(best, prepend=-1) > 0]
+    if len(front):
+        ends = [costs[front], [costs.max() * 1.6]], [values[front], values[front][-1:]]
+        ax.step(*(np.concatenate(end) * scale for end, scale in zip(ends, (1, 100), strict=True)),
+                where="post", color=SOFT, lw=0.8, zorder=1)  # fmt: skip
+    colors, marks = (0, 1, 3, 5, 6), "osD^v"
+    for number, group in enumerate(dict.fromkeys(groups)):
+        rows = np.array([each == group for each in groups])
+        color = PALETTE[colors[number % len(colors)]]
+        ax.vlines(costs[rows], 100 * lows[rows], 100 * highs[rows], color=color, lw=1, alpha=0.35, zorder=2)
+        ax.scatter(costs[rows], 100 * values[rows], color=color, s=26, linewidths=0, zorder=3,
+                   marker=marks[number % len(marks)], label=group or None)  # fmt: skip
+    for row in front:
+        ax.annotate(names[row], (costs[row], 100 * values[row]), xytext=(-4, 5), textcoords="offset points", size=8,
+                    ha="right", path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
+    if any(groups):
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0, handletextpad=0.2)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda count, _: _short(count)))
+    ax.grid(axis="y")
+    ax.set(xlabel=xlabel, ylabel="Accuracy (%)", xlim=(costs.min() / 2.5, costs.max() * 1.6))
     return fig, ax
 
 
@@ -617,6 +665,19 @@ def _levels(S, unit, top_db, limits):
             span = _positive("top_db", top_db)
             limits = (peak - span, peak) if S.min() < peak else (peak, peak + span)  # silence is pale, not loud
     return S, limits
+
+
+def _shares(names, values, lows, highs):
+    """Shares and their intervals, one of each name, as arrays."""
+    values, lows, highs = (_signal(x, name) for x, name in ((values, "values"), (lows, "lows"), (highs, "highs")))
+    counts = {"names": len(names), "values": len(values), "lows": len(lows), "highs": len(highs)}
+    if len(set(counts.values())) > 1:
+        raise AudiolibError(f"a row needs one of each, there are {', '.join(f'{n} {k}' for k, n in counts.items())}")
+    for name, value, low, high in zip(names, values, lows, highs, strict=True):
+        if not 0 <= low <= value <= high <= 1:
+            hint = "percent? divide by 100" if value > 1 else "half-widths of the intervals, or their ends swapped?"
+            raise AudiolibError(f"{name}: 0 <= {low:g} <= {value:g} <= {high:g} <= 1 is not so; did you give {hint}")
+    return values, lows, highs
 
 
 def _positive(name, value):

@@ -33,6 +33,7 @@ FIGURES = {
     "confusion": lambda ax=None: plots.confusion([[3, 1], [0, 4]], ["blues", "rock"], ax=ax),
     "history": lambda ax=None: plots.history(HISTORY, ax=ax),
     "forest": lambda ax=None: plots.forest(["a", "b"], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], chance=0.1, ax=ax),
+    "pareto": lambda ax=None: plots.pareto(["a", "b"], [100, 2000], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], ax=ax),
 }
 
 
@@ -377,6 +378,20 @@ def test_forest_draws_value_interval_paper_and_chance_in_percent():
     assert ax.yaxis_inverted()
 
 
+def test_only_networks_that_no_cheaper_one_equals_are_on_the_front():
+    costs, shares = [900, 10, 100, 100, 1000], np.array([0.5, 0.3, 0.6, 0.4, 0.7])
+    _, ax = plots.pareto("abcde", costs, shares, shares - 0.1, shares + 0.1, groups="xxyyy")
+    stairs = ax.lines[0]
+    assert stairs.get_drawstyle() == "steps-post"
+    assert list(zip(stairs.get_xdata(), stairs.get_ydata(), strict=True))[:3] == [(10, 30), (100, 60), (1000, 70)]
+    assert [text.get_text() for text in ax.texts] == ["b", "c", "e"]
+    assert ax.get_xscale() == "log"
+    drawn = np.concatenate([dots.get_offsets() for dots in ax.collections[1::2]])
+    np.testing.assert_allclose(drawn, np.column_stack([costs, 100 * shares]))
+    np.testing.assert_allclose(ax.collections[0].get_segments(), [[[900, 40], [900, 60]], [[10, 20], [10, 40]]])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["x", "y"]
+
+
 # -------------------------------------------------------------------------------------------------- input refused
 
 STFT = librosa.stft(TONE)
@@ -423,6 +438,9 @@ REFUSED = {
     "a run without epochs": (lambda: plots.history({"accuracy": []}), "accuracy: empty"),
     "percent": (lambda: plots.forest(["a"], [50], [40], [60]), "divide by 100"),
     "half-widths": (lambda: plots.forest(["a"], [0.5], [0.1], [0.1]), "half-widths"),
+    "a cost of nothing": (lambda: plots.pareto(["a"], [0], [0.5], [0.4], [0.6]), "costs above 0"),
+    "a point without a cost": (lambda: plots.pareto(["a", "b"], [9], [0.5] * 2, [0.4] * 2, [0.6] * 2), "2 names, 1 co"),
+    "a cost's accuracy in percent": (lambda: plots.pareto(["a"], [9], [50], [40], [60]), "divide by 100"),
     "rows of different number": (lambda: plots.forest(["a", "b"], [0.5], [0.4], [0.6]), "2 names, 1 values"),
 }
 
