@@ -547,6 +547,42 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
 
 
 @style()
+def deal(split, clip, *, groups=None, ax=None):
+    """Who went where: a row for each clip, a square for each of its segments, the darkest for the test part.
+
+    Parameters
+    ----------
+    split : audiolib.protocols.Split
+        Or anything else with index arrays ``train``, ``valid`` and ``test``.
+    clip : array_like of int [segment]
+        The clip that each segment is cut from; segments of a clip stand in their order in time.
+    groups : sequence [clip], optional
+        What neighbouring clips may have in common; a gap is left where it changes.
+    """
+    clip = _array(clip, "clip").astype(int)
+    part = np.full(len(clip), -1)
+    for number, name in enumerate(("train", "valid", "test")):
+        rows = np.asarray(getattr(split, name))
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(clip):
+            raise AudiolibError(f"split.{name}: no indices of {len(clip)} segments; was it made from other features?")
+        part[rows] = number
+    first = {c: np.argmax(clip == c) for c in np.unique(clip)}
+    column = np.arange(len(clip)) - np.array([first[c] for c in clip])
+    changes = np.zeros(clip.max() + 1)
+    if groups is not None:
+        changes[1:] = np.cumsum([a != b for a, b in pairwise(groups)])[: clip.max()]
+    row = clip + 0.6 * changes[clip]
+    fig, ax = _axes(ax, 0.5 + 0.16 * (row.max() + 1), 2.4)
+    colors = (PALE, PALETTE[4], PALETTE[0])
+    for x, y, number in zip(column, row, part, strict=True):
+        face = colors[number] if number >= 0 else "none"
+        ax.add_patch(Rectangle((x + 0.06, y + 0.06), 0.88, 0.88, fc=face, ec=SOFT if number < 0 else "none", lw=0.4))
+    ax.set(xlim=(0, column.max() + 1), ylim=(row.max() + 1, 0), aspect="equal", xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return fig, ax
+
+
+@style()
 def architecture(rows, *, ax=None):
     """A network as it is built: what flows through it above the line, what its layers hold and do below.
 

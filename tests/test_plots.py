@@ -518,3 +518,19 @@ def test_a_network_without_layers_is_refused():
     with pytest.raises(AudiolibError, match=r"cost\.layers"):
         plots.architecture(NETWORK[:1])
     assert not plt.get_fignums()
+
+
+def test_a_deal_shows_each_segment_in_its_clips_row_and_in_the_colour_of_its_part():
+    class Parts(NamedTuple):
+        train: list
+        valid: list
+        test: list
+
+    _, ax = plots.deal(Parts([0, 3], [1], [4]), [0, 0, 0, 1, 1], groups=["a", "b"])
+    found = {(int(p.get_x()), round(p.get_y() - 0.06, 1)): mpl.colors.to_hex(p.get_facecolor()) for p in ax.patches}
+    pale, middle, dark = (mpl.colors.to_hex(c) for c in (plots.PALE, plots.PALETTE[4], plots.PALETTE[0]))
+    assert found[0, 0.0] == found[0, 1.6] == pale  # the second clip begins a new group: a gap above it
+    assert (found[1, 0.0], found[1, 1.6]) == (middle, dark)
+    assert ax.patches[2].get_facecolor()[3] == 0, "a segment of no part is empty"
+    with pytest.raises(AudiolibError, match="made from other features"):
+        plots.deal(Parts([0], [1], [5]), [0, 0, 0, 1, 1])
