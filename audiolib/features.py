@@ -9,7 +9,7 @@ comes from. Conventions as in `audiolib.frontend`: float32 ``[segment, frame, ba
 - The work goes to joblib: threads by default (the FFT, the decoder and the resampler all run outside Python's lock, and
   nothing has to be copied between processes); within ``joblib.parallel_config("loky")`` or ``("dask")`` it goes there.
 
-Chapters: 01_dataset, 06_data
+Chapters: 01_dataset, 06_data, 11_leak
 """
 
 import functools
