@@ -5,7 +5,7 @@ own can silence it (tried with 2.21: TF_CPP_MIN_LOG_LEVEL, ABSL_MIN_LOG_LEVEL). 
 the page, and in a terminal they hide the one line that matters. So file descriptor 2 leads nowhere during this one
 import; what goes wrong in it is raised as an exception and still seen.
 
-Chapters: 07_cnn, 08_separable
+Chapters: 07_cnn, 08_separable, 10_experiments
 """
 
 import contextlib

@@ -10,7 +10,7 @@ kept in ``Corpus.skipped``.
 
 The table of what is known by name is in ``known``, decoding in ``reading``, downloading in ``download``.
 
-Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_architectures, 11_leak
+Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_architectures, 10_experiments, 11_leak
 """
 
 import csv
