@@ -521,11 +521,12 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
         raise AudiolibError(f"costs={costs.min():g}: a logarithmic axis needs costs above 0; is one not measured?")
     fig, ax = _axes(ax, 3.6)
     ax.set_xscale("log")
+    low, high = costs.min() / 2.5, costs.max() * 1.6  # names stand to the left of their points
     order = np.lexsort((-values, costs))  # of equal costs the best first
     best = np.maximum.accumulate(values[order])
     front = order[np.diff(best, prepend=-1) > 0]
     if len(front):
-        ends = [costs[front], [costs.max() * 1.6]], [values[front], values[front][-1:]]
+        ends = [costs[front], [high]], [values[front], values[front][-1:]]
         ax.step(*(np.concatenate(end) * scale for end, scale in zip(ends, (1, 100), strict=True)),
                 where="post", color=SOFT, lw=0.8, zorder=1)  # fmt: skip
     colors, marks = (0, 1, 3, 5, 6), "osD^v"
@@ -535,14 +536,21 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
         ax.vlines(costs[rows], 100 * lows[rows], 100 * highs[rows], color=color, lw=1, alpha=0.35, zorder=2)
         ax.scatter(costs[rows], 100 * values[rows], color=color, s=26, linewidths=0, zorder=3,
                    marker=marks[number % len(marks)], label=group or None)  # fmt: skip
-    for row in front:
-        ax.annotate(names[row], (costs[row], 100 * values[row]), xytext=(-4, 5), textcoords="offset points", size=8,
-                    ha="right", path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
     if any(groups):
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0, handletextpad=0.2)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda count, _: _short(count)))
+    ax.xaxis.set_major_locator(FixedLocator([b * 10.0**e for e in range(-3, 15) for b in (1, 2, 5)]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:g}" if count < 1000 else _short(count)))
     ax.grid(axis="y")
-    ax.set(xlabel=xlabel, ylabel="Accuracy (%)", xlim=(costs.min() / 2.5, costs.max() * 1.6))
+    ax.set(xlabel=xlabel, ylabel="Accuracy (%)", xlim=(low, high))
+    a_point = np.ptp(ax.get_ylim()) / (ax.get_window_extent().height / fig.dpi * 72)  # of print, in percent
+    free = -np.inf
+    for row in front:  # from below: a name that would stand on another moves up
+        free = max(100 * values[row] / a_point + 5, free)
+        ax.annotate(names[row], (costs[row], 100 * values[row]), xytext=(-4, free - 100 * values[row] / a_point),
+                    textcoords="offset points", size=8, ha="right",
+                    path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
+        free += 10
     return fig, ax
 
 

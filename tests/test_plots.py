@@ -392,6 +392,14 @@ def test_only_networks_that_no_cheaper_one_equals_are_on_the_front():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["x", "y"]
 
 
+def test_names_on_a_crowded_front_do_not_overlap():
+    shares = np.array([0.5, 0.501, 0.502, 0.503])
+    fig, ax = plots.pareto(["one", "two", "three", "four"], [100, 101, 102, 103], shares, shares - 0.1, shares + 0.1)
+    fig.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert all(not a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
 # -------------------------------------------------------------------------------------------------- input refused
 
 STFT = librosa.stft(TONE)
