@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,8 @@ from audiolib import AudiolibError, evaluation
 from audiolib.recipe import Recipe, hears
 
 FORMAT = 1
-
-
+FIRST = ("corpus", "protocol", "model", "frontend", "epochs")  # rows of `table` are best sorted by these
+BY = FIRST + tuple(each.name for each in fields(Recipe) if each.name not in (*FIRST, "seed", "fold"))
 
 
 def make_record(result):
@@ -118,14 +119,15 @@ def load(folder="results"):
     return [read_record(path) for path in sorted(folder.glob("*.json"))]
 
 
-def table(records, *, by=("corpus", "protocol", "model", "frontend", "epochs")):
+def table(records, *, by=None):
     """Records summed up over seeds, and over the folds of each seed.
 
     Parameters
     ----------
     records : sequence of dict
-    by : sequence of str
-        Fields of the recipe; records that agree in all of them share a row.
+    by : sequence of str, optional
+        Fields of the recipe; records that agree in all of them share a row. The default is all fields but ``seed`` and
+        ``fold``, so that two recipes are never summed up as one.
 
     Returns
     -------
@@ -135,6 +137,7 @@ def table(records, *, by=("corpus", "protocol", "model", "frontend", "epochs")):
         see ``evaluation.over_seeds``), ``over_tracks`` (low and high of Wilson's interval of the mean over the tracks
         that one seed is tested on), ``n`` (these tracks), ``epoch_seconds`` (median) and ``parameters``.
     """
+    by = BY if by is None else by
     rows = defaultdict(list)
     for record in records:
         recipe = record["recipe"] | {"frontend": hears(record["recipe"]["frontend"])}

@@ -166,6 +166,13 @@ def test_folds_of_a_seed_are_one_measurement_weighed_by_their_tracks(record):
     assert row["track_accuracy"]["value"] == 0.75 and row["n"] == 4 and row["folds"] == [1, 2]
 
 
+def test_recipes_that_differ_in_anything_have_rows_of_their_own(record):
+    plain = made(record, right={"a": True})
+    applied = made(record, right={"a": False})
+    applied["recipe"] = applied["recipe"] | {"model_options": {"separable_l2": "applied"}}
+    assert [row["n"] for row in study.table([plain, applied])] == [1, 1]
+
+
 def test_two_recipes_are_compared_on_the_tracks_that_both_were_tested_on(record):
     first = [made(record, right=dict.fromkeys("abcdefgh", False), seed=s) for s in (0, 1, 2)]
     second = [made(record, right=dict.fromkeys("abcdefgh", True), seed=s, model="separable") for s in (0, 1)]
