@@ -274,7 +274,7 @@ _GLOBAL = (
     models.TimeStatistics,
 )  # fmt: skip
 _VIEWS = (kl.Flatten, kl.Reshape)
-_FREE = (kl.InputLayer, kl.Reshape, kl.Dropout, kl.Activation, kl.ReLU, *_GLOBAL)
+_FREE = (kl.InputLayer, kl.Reshape, kl.ZeroPadding2D, kl.Dropout, kl.Activation, kl.ReLU, *_GLOBAL)
 
 
 def _count(layer, shape_in, shape):

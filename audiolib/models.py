@@ -1,8 +1,8 @@
-"""The paper's networks and their controlled twins, by name, in plain Keras.
+"""The paper's networks, their controlled twins, and two of our own, by name, in plain Keras.
 
-Every network reads a segment ``[frame, band]`` (13 MFCCs or 128 log-mel bands) along time only: its first kernel covers
-all bands, so frequency is gone after one layer and what follows is a sequence of 256 features. It ends in a softmax
-over the classes; it is returned built but not compiled.
+Every network but ``square`` reads a segment ``[frame, band]`` (13 MFCCs or 128 log-mel bands) along time only: its
+first kernel covers all bands, so frequency is gone after one layer and what follows is a sequence of features. Each
+ends in a softmax over the classes; it is returned built but not compiled.
 
 ====================  =================================================================================================
 ``standard``          the paper's first network: three convolutions and a dense layer of 2^13 units
@@ -15,6 +15,9 @@ over the classes; it is returned built but not compiled.
 ``separable-small``   likewise: the convolutions then hold nearly all parameters, so that swapping them shows
 ``temporal-pooling``  for mel spectrograms, after S. Dieleman's "Recommending music on Spotify with deep learning"
                       (2014): the first up to its third convolution, then statistics over time and two dense layers
+``statistics``        ours, to be fast: one convolution of 3 frames, statistics over time, one dense layer
+``square``            ours, to be good: the spectrogram as an image under square kernels, which find the same pattern
+                      in a higher or lower band
 ====================  =================================================================================================
 
 The paper gives kernels and pool sizes, not paddings. Its parameter counts settle them as far as they can be: of the
@@ -57,6 +60,13 @@ class Conv(NamedTuple):
     l2: float = 0.0
 
 
+class Square(NamedTuple):
+    """A convolution over `width` frames by `width` bands, 0 beyond the lowest and the highest band."""
+
+    filters: int
+    width: int = 3
+
+
 class Separable(NamedTuple):
     """A depthwise separable convolution: each channel filtered over `width` frames, then mixed with 1 x 1 kernels."""
 
@@ -66,9 +76,10 @@ class Separable(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """The maximum of each `size` frames."""
+    """The maximum of each `size` frames, and in an image of each `bands` bands (or of all, if fewer are left)."""
 
     size: int
+    bands: int = 1
 
 
 class Dropout(NamedTuple):
@@ -140,6 +151,11 @@ NETWORKS = {
     "temporal-pooling": (
         *_three_convolutions(Conv)[:-2], Statistics(), Dense(2048), Dropout(0.3), Dense(2048), Dropout(0.3),
     ),
+    "statistics": (Conv(128, 3), Norm(), Statistics(), Norm(), Dense(512), Norm(), Dropout(0.3)),
+    "square": (
+        Square(16), Norm(), Pool(2, 4), Square(32), Norm(), Pool(2, 2), Square(64), Norm(), Pool(2, 2),
+        Square(128), Norm(), Pool(2, 2), Statistics(), Norm(), Dropout(0.3),
+    ),
 }  # fmt: skip
 NAMES = tuple(NETWORKS)
 
@@ -154,7 +170,7 @@ def frames_needed(name):
     for step in reversed(_steps(name)):
         if isinstance(step, Pool):
             frames *= step.size
-        elif isinstance(step, Conv | Separable):
+        elif isinstance(step, Conv | Square | Separable):
             frames += step.width - 1
     return frames
 
@@ -177,7 +193,7 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
         "2d" is the paper's form: the segment is an image of one channel, the first kernel as wide as the image, all
         others one band wide. "1d" is a sequence of frames with the bands as channels. Both compute the same numbers
         from the same weights (`transfer` converts them), and the same seed gives both the same weights; None takes the
-        one that is faster on a CPU, "1d".
+        one that is faster on a CPU, "1d". ``square`` is an image in either case.
     separable_l2 : {"ignored", "applied"}
         What becomes of the L2 penalty that the paper passes to its separable layers as ``kernel_regularizer``. Keras 3
         refuses that argument. In the Keras inside TensorFlow 2 (``tensorflow/python/keras/layers/convolutional.py``,
@@ -211,7 +227,7 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
             f"{frames_needed(name)} frames; choose longer segments or a smaller hop"
         )
 
-    form = form or "1d"
+    form = "2d" if any(isinstance(step, Square) for step in steps) else form or "1d"
     x = inputs = keras.Input((frames, bands), name="segment")
     if form == "2d":
         x = layers.Reshape((frames, bands, 1), name="image")(x)
@@ -222,6 +238,10 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
             l2 = 0.0
         kind = type(step).__name__.lower()
         counts[kind] = counts.get(kind, 0) + 1
+        if isinstance(step, Square):  # its convolution pads both axes or none; we pad the bands only
+            x = layers.ZeroPadding2D((0, step.width // 2), name=f"edge_{counts[kind]}")(x)
+        if isinstance(step, Pool) and form == "2d":
+            step = step._replace(bands=min(step.bands, x.shape[2]))
         x = _layer(step, form, bands if place == 0 else 1, l2, _seeds(seed, place), f"{kind}_{counts[kind]}")(x)
     softmax = layers.Dense(classes, "softmax", kernel_initializer=_glorot(_seeds(seed, len(steps))[0]), name="softmax")
     return keras.Model(inputs, softmax(x), name=name)
@@ -291,14 +311,16 @@ def _layer(step, form, bands, l2, seeds, name):
             return (layers.Conv1D if flat else layers.Conv2D)(
                 filters, kernel, activation="relu", kernel_initializer=draw, kernel_regularizer=penalty, name=name
             )
+        case Square(filters, width):
+            return layers.Conv2D(filters, width, activation="relu", kernel_initializer=_glorot(first), name=name)
         case Separable(filters, width):
             return (layers.SeparableConv1D if flat else layers.SeparableConv2D)(
                 filters, width if flat else (width, 1), activation="relu", name=name,
                 depthwise_initializer=_glorot(first), pointwise_initializer=_glorot(second),
                 depthwise_regularizer=penalty, pointwise_regularizer=penalty,
             )  # fmt: skip
-        case Pool(size):
-            return layers.MaxPooling1D(size, name=name) if flat else layers.MaxPooling2D((size, 1), name=name)
+        case Pool(size, across):
+            return layers.MaxPooling1D(size, name=name) if flat else layers.MaxPooling2D((size, across), name=name)
         case Dropout(rate):
             return layers.Dropout(rate, seed=first, name=name)
         case Norm():

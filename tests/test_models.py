@@ -146,6 +146,21 @@ def test_statistics_over_time_are_those_of_numpy_and_have_a_gradient_at_silence(
     assert all(np.isfinite(w).all() for w in silent.get_weights())
 
 
+def test_a_square_kernel_finds_the_same_pattern_in_a_higher_band():
+    model = models.build("square", frames=60, bands=24)
+    first = keras.Model(model.input, model.get_layer("square_1").output)
+    low = np.zeros((1, 60, 24), "float32")
+    low[0, :, 5:9] = np.random.default_rng(0).normal(size=(60, 4))
+    a, b = answers(first, low)[0], answers(first, np.roll(low, 7, axis=2))[0]
+    assert a.shape == (58, 24, 16)  # frames are lost at the edges as in the paper's networks, bands are not
+    np.testing.assert_allclose(b[:, 10:20], a[:, 3:13], atol=1e-6)
+    assert np.abs(a).max() > 0.1
+
+
+def test_our_own_networks_have_at_most_a_million_parameters():
+    assert all(models.build(name, frames=77, bands=128).count_params() < 1e6 for name in ("statistics", "square"))
+
+
 @pytest.mark.parametrize("name", models.NAMES)
 def test_the_shortest_segment_is_the_one_that_is_named(name):
     needed = models.frames_needed(name)
