@@ -265,7 +265,7 @@ def train(corpus, results, data, threads, quiet, more, **parts):
 @_threads
 @_quiet
 def study_(name, only, listing, jobs, address, weights, results, data, threads, quiet):
-    """Do the runs of a study that have no record yet: paper, leak, fair, mel, others.
+    """Do the runs of a study that have no record yet: paper, leak, fair, mel, others, fast, best.
 
     Stop it at any time (Ctrl-C): what is finished is recorded, what is not goes on the next time.
 
