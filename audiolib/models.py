@@ -97,7 +97,7 @@ class Flatten(NamedTuple):
 
 
 class Mean(NamedTuple):
-    """The mean over time of each channel."""
+    """The mean over time, and in an image over the bands, of each channel."""
 
 
 class Statistics(NamedTuple):
@@ -154,7 +154,7 @@ NETWORKS = {
     "statistics": (Conv(128, 3), Norm(), Statistics(), Norm(), Dense(512), Norm(), Dropout(0.3)),
     "square": (
         Square(16), Norm(), Pool(2, 4), Square(32), Norm(), Pool(2, 2), Square(64), Norm(), Pool(2, 2),
-        Square(128), Norm(), Pool(2, 2), Statistics(), Norm(), Dropout(0.3),
+        Square(128), Norm(), Pool(2, 2), Mean(), Dropout(0.3),
     ),
 }  # fmt: skip
 NAMES = tuple(NETWORKS)

@@ -45,6 +45,7 @@ BEST = OURS.but(
     model="square",
     frontend={"kind": "mel", "segment_seconds": 6.0},
     protocol="fault-filtered",
+    weight_decay=0.05,
     epochs=40,
     augmentation={"mixup": 0.3, "time_mask": 0.2, "band_mask": 0.2, "time_shift": 1.0, "band_shift": 4},
 )
