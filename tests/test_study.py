@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from audiolib import AudiolibError, archive, studies, study, training
+from audiolib import AudiolibError, archive, evaluation, studies, study, training
 from audiolib.cli import main
 from audiolib.recipe import Recipe
 
@@ -338,6 +338,33 @@ def test_the_studies_of_the_book_are_there_with_three_seeds_each():
     assert {recipe.model for recipe in paper if recipe.epochs == 500} == {"standard", "separable", "deep-separable"}
     with pytest.raises(AudiolibError, match="no study is called 'papers'; there are paper, leak"):
         studies.recipes("papers")
+
+
+def test_the_books_records_are_whole_and_of_its_studies():
+    known = {recipe for name in studies.STUDIES for recipe in studies.recipes(name)}
+    for path in (ROOT / "results").glob("*.json"):
+        record = study.read_record(path)
+        recipe = Recipe.from_dict(record["recipe"])
+        assert path.stem == recipe.name and recipe in known
+        assert len(record["history"]["loss"]) == recipe.epochs
+        right = [true == predicted for true, predicted in record["test"]["tracks"].values()]
+        accuracy = record["test"]["track_accuracy"]
+        assert (accuracy["value"], accuracy["n"]) == (pytest.approx(np.mean(right)), len(right))
+        assert (accuracy["low"], accuracy["high"]) == pytest.approx(evaluation.wilson(accuracy["value"], accuracy["n"]))
+        assert np.trace(record["test"]["confusion"]) == sum(right)
+
+
+@pytest.mark.real
+def test_a_recorded_run_can_be_repeated(real_data, monkeypatch, tmp_path):
+    monkeypatch.setenv("AUDIOLIB_DATA", str(real_data))
+    recipe = next(recipe for recipe in studies.recipes("fast") if recipe.protocol == "fault-filtered")
+    recorded = study.read_record(ROOT / "results" / f"{recipe.name}.json")
+    with pytest.warns(UserWarning, match=r"jazz\.00054"):
+        (again,) = study.run([recipe], folder=tmp_path / "results", progress=False)
+    assert again["data"] == recorded["data"]
+    # Another machine or another number of threads adds up in another order, which 500 steps of training make larger.
+    for name in ("segment_accuracy", "track_accuracy"):
+        assert again["test"][name]["value"] == pytest.approx(recorded["test"][name]["value"], abs=0.06)
 
 
 def test_twins_of_the_fair_study_differ_in_the_model_alone():
