@@ -521,7 +521,7 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
         raise AudiolibError(f"costs={costs.min():g}: a logarithmic axis needs costs above 0; is one not measured?")
     fig, ax = _axes(ax, 3.6)
     ax.set_xscale("log")
-    low, high = costs.min() / 2.5, costs.max() * 1.6  # names stand to the left of their points
+    low, high = costs.min() / 1.6, costs.max() * 1.6
     order = np.lexsort((-values, costs))  # of equal costs the best first
     best = np.maximum.accumulate(values[order])
     front = order[np.diff(best, prepend=-1) > 0]
@@ -547,8 +547,9 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
     free = -np.inf
     for row in front:  # from below: a name that would stand on another moves up
         free = max(100 * values[row] / a_point + 5, free)
-        ax.annotate(names[row], (costs[row], 100 * values[row]), xytext=(-4, free - 100 * values[row] / a_point),
-                    textcoords="offset points", size=8, ha="right",
+        side = 1 if costs[row] ** 2 < low * high else -1  # towards the middle, where there is room
+        ax.annotate(names[row], (costs[row], 100 * values[row]), xytext=(4 * side, free - 100 * values[row] / a_point),
+                    textcoords="offset points", size=8, ha="left" if side > 0 else "right",
                     path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
         free += 10
     return fig, ax
