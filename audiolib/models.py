@@ -175,7 +175,7 @@ def frames_needed(name):
     return frames
 
 
-def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="ignored"):
+def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="ignored", norm_momentum=0.99):
     """One of the networks, with fresh weights, not compiled.
 
     Parameters
@@ -202,6 +202,10 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
         nothing was regularised (TensorFlow's issue 41093 of 2020 shows it: no penalty among the losses). "ignored" does
         what such code did, "applied" what it says: the penalty on both kernels. In the twins with standard convolutions
         the option holds for those that stand in their place, so that both of a pair are penalised or neither.
+    norm_momentum : float, 0 to below 1
+        What a training step leaves of the running averages of batch normalisation, by which an answer is normalised.
+        They start at 0 and 1 and fade with its powers. At Keras's default a few hundred steps are too few for the
+        separable networks, whose first signals are far smaller than 1 (10_experiments); 0.9 needs a tenth of them.
 
     Returns
     -------
@@ -216,6 +220,8 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
     steps = _steps(name)
     if form not in ("1d", "2d", None):
         raise AudiolibError(f"form={form!r}: choose '1d', '2d', or None for the faster one")
+    if not 0 <= norm_momentum < 1:
+        raise AudiolibError(f"norm_momentum={norm_momentum!r}: a number from 0 to below 1 is needed")
     if separable_l2 not in ("ignored", "applied"):
         raise AudiolibError(f"separable_l2={separable_l2!r}: choose 'ignored' or 'applied'")
     for what, value, least in (("bands", bands, 1), ("classes", classes, 2), ("seed", seed, 0)):
@@ -242,7 +248,10 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
             x = layers.ZeroPadding2D((0, step.width // 2), name=f"edge_{counts[kind]}")(x)
         if isinstance(step, Pool) and form == "2d":
             step = step._replace(bands=min(step.bands, x.shape[2]))
-        x = _layer(step, form, bands if place == 0 else 1, l2, _seeds(seed, place), f"{kind}_{counts[kind]}")(x)
+        layer = _layer(step, form, bands if place == 0 else 1, l2, _seeds(seed, place), f"{kind}_{counts[kind]}")
+        if isinstance(step, Norm):
+            layer.momentum = norm_momentum
+        x = layer(x)
     softmax = layers.Dense(classes, "softmax", kernel_initializer=_glorot(_seeds(seed, len(steps))[0]), name="softmax")
     return keras.Model(inputs, softmax(x), name=name)
 

@@ -9,8 +9,7 @@ hold only 38 of the archive's.
 ``leak``     2: the same without the leak: by track, fault-filtered, artist folds
 ``fair``     3: the same depth with and without separable convolutions, and the steps of batch norm and L2 between
 ``mel``      4: 128 mel bands against 13 MFCCs, and counts of MFCCs between
-``others``   5: ESC-10 by its folds, FSDD by speaker and at random, and a tenth of GTZAN with the paper's own features, all
-             from audio
+``others``   5: from audio, ESC-10 by its folds, FSDD by speaker and at random, and 100 tracks of GTZAN as in the paper
 ``fast``     6: 90 % under the paper's protocol in the least time; and what the same recipe reaches without the leak
 ``best``     6: the best fault-filtered accuracy from scratch with at most a million parameters
 ===========  ==========================================================================================================
@@ -30,6 +29,7 @@ SHORT = ARCHIVE.but(epochs=EPOCHS)
 PAPERS = ("deep-separable", "separable", "standard")
 DEEP = ("deep-separable", "deep-standard")
 FOLDS = (1, 2, 3)
+SIX = (1, 2, 3, 4, 5, 6)
 # Clips of 5 s in two halves; spoken digits of 0.1 to 2.3 s (nearly all below 1 s), at 8 kHz.
 ESC10 = PAPER.but(corpus="esc10", frontend={"segment_seconds": 2.5}, protocol="folds", fold=1, epochs=EPOCHS)
 FSDD = PAPER.but(
@@ -39,6 +39,7 @@ FSDD = PAPER.but(
     },
     epochs=30,
 )  # fmt: skip
+FOLLOWING = {"norm_momentum": 0.9}  # batch norm's averages keep up with trainings of a few hundred steps
 MINI = PAPER.but(corpus="gtzan-mini", epochs=EPOCHS)
 # Ours, tuned by hand on the validation parts of seed 0 alone. All 128 bands at one scale, a rate that rises and falls.
 OURS = ARCHIVE.but(normalisation="standard", schedule="one-cycle", learning_rate=0.003, weight_decay=0.01)
@@ -104,10 +105,11 @@ STUDIES = {
         recipe
         for seed in SEEDS
         for recipe in (
-            *grid(MINI.but(seed=seed), protocol=["segment", "track"], model=DEEP),
-            *grid(ESC10.but(seed=seed), model=DEEP, fold=[1, 2, 3, 4, 5]),
-            *grid(FSDD.but(seed=seed, protocol="track"), model=DEEP),  # at random: every speaker is in all parts
-            *grid(FSDD.but(seed=seed, protocol="groups", fold=1), model=DEEP, fold=[1, 2, 3, 4, 5, 6]),
+            *grid(MINI.but(seed=seed), protocol=["segment", "track"], model_options=[{}, FOLLOWING], model=DEEP),
+            *grid(ESC10.but(seed=seed), model_options=[{}, FOLLOWING], model=DEEP, fold=[1, 2, 3, 4, 5]),
+            # At random every speaker is in all parts.
+            *grid(FSDD.but(seed=seed, protocol="track"), model_options=[{}, FOLLOWING], model=DEEP),
+            *grid(FSDD.but(seed=seed, protocol="groups", fold=1), model_options=[{}, FOLLOWING], model=DEEP, fold=SIX),
         )
     ],
     "fast": grid(FAST, seed=SEEDS, protocol=["segment", "fault-filtered"]),

@@ -157,6 +157,19 @@ def test_a_square_kernel_finds_the_same_pattern_in_a_higher_band():
     assert np.abs(a).max() > 0.1
 
 
+def test_running_averages_follow_as_fast_as_they_are_told(segments):
+    def left_of_the_start(**options):
+        model = small("deep-separable", **options)
+        model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", run_eagerly=True)
+        for _ in range(3):
+            model.train_on_batch(segments, np.array([0, 1, 2]))
+        first = model.get_layer("norm_2")  # after a separable layer, whose variance is far below the start at 1
+        return float(np.max(first.moving_variance))
+
+    assert left_of_the_start() == pytest.approx(0.99**3, abs=0.05)
+    assert left_of_the_start(norm_momentum=0.5) < 0.3
+
+
 def test_our_own_networks_have_at_most_a_million_parameters():
     assert all(models.build(name, frames=77, bands=128).count_params() < 1e6 for name in ("statistics", "square"))
 
@@ -172,6 +185,7 @@ def test_the_shortest_segment_is_the_one_that_is_named(name):
 @pytest.mark.parametrize(
     ("options", "words"),
     [({"name": "resnet"}, "deep-separable"), ({"form": "3d"}, "1d"), ({"separable_l2": True}, "applied"),
+     ({"norm_momentum": 1}, "norm_momentum=1"),
      ({"bands": 0}, "bands=0"), ({"classes": 1}, "classes=1"), ({"seed": -1}, "seed=-1")],
 )  # fmt: skip
 def test_an_unknown_name_or_option_is_refused_with_the_choices(options, words):
