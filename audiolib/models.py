@@ -220,7 +220,7 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
     steps = _steps(name)
     if form not in ("1d", "2d", None):
         raise AudiolibError(f"form={form!r}: choose '1d', '2d', or None for the faster one")
-    if not 0 <= norm_momentum < 1:
+    if not isinstance(norm_momentum, int | float) or not 0 <= norm_momentum < 1:
         raise AudiolibError(f"norm_momentum={norm_momentum!r}: a number from 0 to below 1 is needed")
     if separable_l2 not in ("ignored", "applied"):
         raise AudiolibError(f"separable_l2={separable_l2!r}: choose 'ignored' or 'applied'")
@@ -248,10 +248,8 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
             x = layers.ZeroPadding2D((0, step.width // 2), name=f"edge_{counts[kind]}")(x)
         if isinstance(step, Pool) and form == "2d":
             step = step._replace(bands=min(step.bands, x.shape[2]))
-        layer = _layer(step, form, bands if place == 0 else 1, l2, _seeds(seed, place), f"{kind}_{counts[kind]}")
-        if isinstance(step, Norm):
-            layer.momentum = norm_momentum
-        x = layer(x)
+        name_of_layer = f"{kind}_{counts[kind]}"
+        x = _layer(step, form, bands if place == 0 else 1, l2, norm_momentum, _seeds(seed, place), name_of_layer)(x)
     softmax = layers.Dense(classes, "softmax", kernel_initializer=_glorot(_seeds(seed, len(steps))[0]), name="softmax")
     return keras.Model(inputs, softmax(x), name=name)
 
@@ -303,7 +301,7 @@ def _glorot(seed):
     return keras.initializers.GlorotUniform(seed)
 
 
-def _layer(step, form, bands, l2, seeds, name):
+def _layer(step, form, bands, l2, norm_momentum, seeds, name):
     """The Keras layer of a step; `bands` is the width of its kernel in the 2-D form."""
     flat = form == "1d"
     first, second = seeds
@@ -333,7 +331,7 @@ def _layer(step, form, bands, l2, seeds, name):
         case Dropout(rate):
             return layers.Dropout(rate, seed=first, name=name)
         case Norm():
-            return layers.BatchNormalization(name=name)
+            return layers.BatchNormalization(momentum=norm_momentum, name=name)
         case Flatten():
             return layers.Flatten(name=name)
         case Mean():

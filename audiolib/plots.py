@@ -33,8 +33,9 @@ color, ax : colour and Axes of matplotlib, optional
 
 Call ``use_style()`` once at the top of a notebook; without it each figure of its own has the style all the same.
 
-Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures, 10_experiments, 11_leak, 12_verdict
-"""  # noqa: E501 (the list of chapters is one line)
+Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
+10_experiments, 11_leak, 12_verdict
+"""
 
 import sys
 from collections.abc import Mapping

@@ -22,8 +22,9 @@ from audiolib import AudiolibError, evaluation
 from audiolib.recipe import Recipe, hears
 
 FORMAT = 1
-FIRST = ("corpus", "protocol", "model", "frontend", "epochs")  # rows of `table` are best sorted by these
-BY = FIRST + tuple(each.name for each in fields(Recipe) if each.name not in (*FIRST, "seed", "fold"))
+# What records of one row of `table` agree in: all of the recipe but what repeats it. Rows are sorted in this order.
+SORTED_BY = ("corpus", "protocol", "model", "frontend", "epochs")
+BY = SORTED_BY + tuple(each.name for each in fields(Recipe) if each.name not in (*SORTED_BY, "seed", "fold"))
 
 
 def make_record(result):
@@ -119,7 +120,7 @@ def load(folder="results"):
     return [read_record(path) for path in sorted(folder.glob("*.json"))]
 
 
-def table(records, *, by=None):
+def table(records, *, by=BY):
     """Records summed up over seeds, and over the folds of each seed.
 
     Parameters
@@ -137,7 +138,6 @@ def table(records, *, by=None):
         see ``evaluation.over_seeds``), ``over_tracks`` (low and high of Wilson's interval of the mean over the tracks
         that one seed is tested on), ``n`` (these tracks), ``epoch_seconds`` (median) and ``parameters``.
     """
-    by = BY if by is None else by
     rows = defaultdict(list)
     for record in records:
         recipe = record["recipe"] | {"frontend": hears(record["recipe"]["frontend"])}

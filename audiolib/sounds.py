@@ -13,8 +13,9 @@ mono float32 array with no sample beyond ±1; the sample rate ``sr`` is in Hz, f
 ``player``                            a signal on the page, to listen to
 ====================================  ==================================================================================
 
-Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures, 10_experiments, 11_leak
-"""  # noqa: E501 (the list of chapters is one line)
+Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
+10_experiments, 11_leak
+"""
 
 import base64
 import html

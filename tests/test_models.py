@@ -185,7 +185,7 @@ def test_the_shortest_segment_is_the_one_that_is_named(name):
 @pytest.mark.parametrize(
     ("options", "words"),
     [({"name": "resnet"}, "deep-separable"), ({"form": "3d"}, "1d"), ({"separable_l2": True}, "applied"),
-     ({"norm_momentum": 1}, "norm_momentum=1"),
+     ({"norm_momentum": 1}, "norm_momentum=1"), ({"norm_momentum": "slow"}, "norm_momentum='slow'"),
      ({"bands": 0}, "bands=0"), ({"classes": 1}, "classes=1"), ({"seed": -1}, "seed=-1")],
 )  # fmt: skip
 def test_an_unknown_name_or_option_is_refused_with_the_choices(options, words):

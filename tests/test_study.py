@@ -363,7 +363,7 @@ def test_a_recorded_run_can_be_repeated(real_data, monkeypatch, tmp_path):
     with pytest.warns(UserWarning, match=r"jazz\.00054"):
         (again,) = study.run([recipe], folder=tmp_path / "results", progress=False)
     assert again["data"] == recorded["data"]
-    # Another machine or another number of threads adds up in another order, which 500 steps of training make larger.
+    # Another machine or another number of threads adds up in another order, and a thousand steps make that larger.
     for name in ("segment_accuracy", "track_accuracy"):
         assert again["test"][name]["value"] == pytest.approx(recorded["test"][name]["value"], abs=0.06)
 
