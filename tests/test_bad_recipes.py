@@ -34,7 +34,7 @@ def no_epoch(monkeypatch):
         ({"frontend": {"segment_seconds": -3}}, "segment_seconds=-3"),
         ({"frontend": "mel"}, "frontend='mel': names with values"),
         ({"corpus": "a.npz", "frontend": {"hop_length": 512}}, "frontend: 'hop_length' is not known; there are kind"),
-        ({"model_options": {"l2": 1}}, "model_options: 'l2' is not known; there are form, separable_l2"),
+        ({"model_options": {"l2": 1}}, "model_options: 'l2' is not known; there are form, norm_momentum, separable_l2"),
         ({"augmentation": {"mixpu": 0.2}}, "augmentation: 'mixpu' .*'mixup'"),
         ({"augmentation": {"time_mask": 1.5}}, "augmentation time_mask=1.5: a number from 0 to 1"),
         ({"augmentation": {"band_shift": 2}}, "band_shift=2: coefficients cannot be moved like bands"),
