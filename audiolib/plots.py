@@ -469,7 +469,8 @@ def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE
     if len(names) != len(paper):
         raise AudiolibError(f"a row needs one of each, there are {len(names)} names, {len(paper)} paper")
     values, lows, highs = _shares(names, values, lows, highs)
-    fig, ax = _axes(ax, 0.75 + 0.27 * len(names))
+    lines = max((name.count("\n") + 1 for name in names), default=1)
+    fig, ax = _axes(ax, 0.75 + (0.13 + 0.14 * lines) * len(names))
     rows = np.arange(len(names))
     colors = [color] * len(names) if isinstance(color, str) else list(color)
     spans = [(row, 100 * span[0], 100 * span[1]) for row, span in zip(rows, paper, strict=True) if span is not None]

@@ -392,6 +392,15 @@ def test_only_networks_that_no_cheaper_one_equals_are_on_the_front():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["x", "y"]
 
 
+def test_names_of_two_lines_in_a_forest_stand_further_apart_than_their_lines():
+    names = [f"a network\nunder protocol {number}" for number in range(6)]
+    fig, ax = plots.forest(names, [0.5] * 6, [0.4] * 6, [0.6] * 6)
+    fig.canvas.draw()
+    boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+    gaps = [above.y0 - below.y1 for above, below in pairwise(boxes)]
+    assert min(gaps) > boxes[0].height / 4
+
+
 def test_names_on_a_crowded_front_do_not_overlap():
     shares = np.array([0.5, 0.501, 0.502, 0.503])
     fig, ax = plots.pareto(["one", "two", "three", "four"], [100, 101, 102, 103], shares, shares - 0.1, shares + 0.1)
