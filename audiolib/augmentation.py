@@ -45,6 +45,8 @@ class Augmentation:
             x = self.x[source, position % frames]
         else:
             x = self.x[rows]
+        if strength := self.settings.get("band_gain"):
+            x = x + _equaliser(len(rows), bands, strength, rng)[:, None, :]
         x = (x - self.mean) / self.deviation
         if most := self.settings.get("band_shift"):
             band = np.arange(bands) + rng.integers(-most, most + 1, len(rows))[:, None]
@@ -74,3 +76,15 @@ class Augmentation:
             x = share[:, None, None] * x + (1 - share[:, None, None]) * x[other]
             target = share[:, None] * target + (1 - share[:, None]) * target[other]
         return x, target
+
+
+def _equaliser(segments, bands, deviation, rng):
+    """Gains in dB [segment, band]: normally distributed at a few points of the axis of bands, straight lines between.
+
+    After FilterAugment (Nam, Kim, Park, 2022): other microphones, rooms and studios for the same music.
+    """
+    points = rng.integers(3, 7)
+    gains = rng.normal(0, deviation, (segments, points))
+    place = np.linspace(0, points - 1, bands)[:, None]
+    near = np.maximum(0, 1 - np.abs(place - np.arange(points)))  # [band, point]: shares of the two next to a band
+    return gains @ near.T

@@ -28,6 +28,7 @@ AUGMENTATIONS = {  # name: (highest value, what it is)
     "band_mask": (1.0, "widest stretch of bands replaced by the mean, as a share of the bands"),
     "time_shift": (1.0, "latest start, as a share of the segment, of the cut that is taken instead"),
     "band_shift": (64, "most bands (whole number) by which a mel spectrogram is moved up or down"),
+    "band_gain": (40.0, "standard deviation in dB of a random equaliser at 3 to 6 points of the range of the bands"),
 }
 ARCHIVE_FRONTEND = ("kind", "n_mfcc", "segment_seconds")  # what an archive leaves open
 
@@ -126,10 +127,8 @@ class Recipe:
             value = _number(f"augmentation {name}", value, 0, AUGMENTATIONS[name][0])
             if name == "band_shift":
                 value = _whole("augmentation band_shift", int(value) if value.is_integer() else value, 0)
-                if value and self.frontend["kind"] == "mfcc":
-                    raise AudiolibError(
-                        f"band_shift={value}: coefficients cannot be moved like bands; use frontend kind 'mel'"
-                    )
+            if value and name in ("band_shift", "band_gain") and self.frontend["kind"] == "mfcc":
+                raise AudiolibError(f"{name}={value}: coefficients are no bands; use frontend kind 'mel'")
             if value:
                 result[name] = value
         return result

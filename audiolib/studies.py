@@ -50,8 +50,9 @@ BEST = OURS.but(
     protocol="fault-filtered",
     weight_decay=0.05,
     epochs=40,
-    augmentation={"mixup": 0.3, "time_mask": 0.2, "band_mask": 0.2, "time_shift": 1.0, "band_shift": 4},
+    augmentation={"mixup": 0.3, "time_mask": 0.2, "band_mask": 0.2, "time_shift": 1.0, "band_shift": 4, "band_gain": 4},
 )
+NO_GAIN = {"augmentation": {name: value for name, value in BEST.augmentation.items() if name != "band_gain"}}
 
 
 def _by_artist(recipe, **choices):
@@ -118,7 +119,7 @@ STUDIES = {
         )
     ],
     "fast": grid(FAST, seed=SEEDS, protocol=["segment", "fault-filtered"]),
-    "best": grid(BEST, seed=SEEDS),
+    "best": [*grid(BEST, seed=SEEDS), *grid(BEST.but(**NO_GAIN), seed=SEEDS)],  # what does the equaliser do?
 }  # fmt: skip
 
 

@@ -99,7 +99,7 @@ EVERYTHING = QUICK.but(
     normalisation="standard",
     label_smoothing=0.1,
     frontend={"kind": "mel"},
-    augmentation={"mixup": 0.3, "time_mask": 0.3, "band_mask": 0.5, "time_shift": 1.0, "band_shift": 2},
+    augmentation={"mixup": 0.3, "time_mask": 0.3, "band_mask": 0.5, "time_shift": 1.0, "band_shift": 2, "band_gain": 3.0},
 )
 
 
@@ -212,6 +212,19 @@ def test_a_shift_of_the_bands_repeats_the_edge():
     x = augment(np.zeros(50, int), np.random.default_rng(0))
     rows = {tuple(row) for row in x[:, 0].astype(int).tolist()}
     assert rows == {(0, 1, 2, 3), (1, 2, 3, 3), (2, 3, 3, 3), (3, 3, 3, 3), (0, 0, 1, 2), (0, 0, 0, 1), (0, 0, 0, 0)}
+
+
+def test_an_equaliser_changes_a_segment_by_one_smooth_curve_of_the_strength_that_was_asked_for():
+    features = toy(1, 4, x=np.random.default_rng(0).normal(size=(12, 10, 64)))
+    rows = np.arange(12).repeat(50)
+    plain = Augmentation({}, features, np.arange(12), 0.0, 2.0)(rows, np.random.default_rng(0))
+    x = Augmentation({"band_gain": 6.0}, features, np.arange(12), 0.0, 2.0)(rows, np.random.default_rng(0))
+    gain = 2.0 * (x - plain)  # in dB: the input is divided by a deviation of 2 dB
+    np.testing.assert_allclose(gain, gain[:, :1].repeat(10, axis=1), atol=1e-4)  # the same at all times
+    assert gain[:, 0, [0, -1]].std() == pytest.approx(6.0, rel=0.1)
+    assert abs(gain[:, 0].mean()) < 1
+    bends = np.abs(np.diff(gain[:, 0], n=2)).max(axis=0) > 1e-3
+    assert 1 <= bends.sum() <= 8  # straight but at the inner points, of which there are at most four
 
 
 @pytest.mark.parametrize(("name", "axis"), [("time_mask", 1), ("band_mask", 2)])
