@@ -191,14 +191,15 @@ def _content(path):
     except AudiolibError:
         raise
     except FileNotFoundError as error:
-        raise AudiolibError(f"{path}: no such file") from error
+        raise AudiolibError(f"{path}: no such file; make it with `python -m audiolib pack`, or set AUDIOLIB_DATA to "
+                            "the folder that holds it") from error
     except ValueError as error:
         if "Object arrays" in str(error):
             raise AudiolibError(f"{path}: holds pickled Python objects, which could run any code when they are loaded; "
                                 "refused. Have it written again by write_archive") from error
         raise AudiolibError(f"{path}: not a log-mel archive ({error})") from error
     except (OSError, EOFError, TypeError, AttributeError, MemoryError, zipfile.BadZipFile, zlib.error,
-            NotImplementedError) as error:
+            RuntimeError) as error:  # the last: encrypted, or a compression that is not known
         raise AudiolibError(f"{path}: not an .npz file, or damaged or truncated ({error}); get it again") from error
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,10 @@ def check_writable(folder):
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise AudiolibError(f"results cannot be written to {folder} ({error}); choose another folder") from error
+        raise AudiolibError(
+            f"results cannot be written to {folder} ({error}); choose another folder (--results; for unfinished runs "
+            "AUDIOLIB_CACHE)"
+        ) from error
 
 
 def write_npz(path, arrays):
@@ -84,7 +88,8 @@ def resume(path, model, identity):
         state = _state(model)
         if [each.shape for each in arrays] != [tuple(each.shape) for each in state]:
             raise ValueError("its weights have other shapes")
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, MemoryError, RuntimeError,
+            zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
         warnings.warn(f"{path}: this checkpoint is not used, the run starts over ({error})", stacklevel=3)
         return {}
     for variable, value in zip(state, arrays, strict=True):

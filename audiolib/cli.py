@@ -4,6 +4,7 @@ Commands import what they need when they run, so that ``--help`` answers at once
 line ("Error: ...") and exit code 1; a wrong option in click's usage message and exit code 2.
 """
 
+import signal
 import sys
 import warnings
 
@@ -19,6 +20,7 @@ class _Group(click.Group):
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` leaves as little behind as Ctrl-C
             try:
                 return super().invoke(context)
             except AudiolibError as error:
@@ -50,6 +52,7 @@ def main():
 
 
 _corpus = click.argument("corpus")
+_positive = click.IntRange(1)
 _jobs = click.option("--jobs", type=int, help="Clips worked on at once; by default one a core.")
 _quiet = click.option("--quiet", is_flag=True, help="No progress bar.")
 
@@ -182,9 +185,9 @@ def pack(corpus, archive, seconds, jobs, quiet):
 @click.option("--frames", type=int, default=130, show_default=True, help="Frames of a segment.")
 @click.option("--bands", type=int, default=13, show_default=True, help="MFCCs or mel bands of a frame.")
 @click.option("--classes", type=int, default=10, show_default=True)
-@click.option("--hop-length", type=int, default=512, show_default=True, help="Samples between frames.")
-@click.option("--n-fft", type=int, default=2048, show_default=True, help="Window in samples.")
-@click.option("--sample-rate", type=int, default=22050, show_default=True, help="Hz.")
+@click.option("--hop-length", type=_positive, default=512, show_default=True, help="Samples between frames.")
+@click.option("--n-fft", type=_positive, default=2048, show_default=True, help="Window in samples.")
+@click.option("--sample-rate", type=_positive, default=22050, show_default=True, help="Hz.")
 def models(frames, bands, classes, hop_length, n_fft, sample_rate):
     """List the networks: parameters, multiply-adds for one segment, and how much sound one feature hears.
 
@@ -211,7 +214,7 @@ def models(frames, bands, classes, hop_length, n_fft, sample_rate):
 
 _data = click.option("--data", type=click.Path(exists=True, file_okay=False), help="Instead of AUDIOLIB_DATA.")
 _results = click.option("--results", default="results", show_default=True, help="Folder for the records.")
-_threads = click.option("--threads", type=click.IntRange(1), help="Cores for a run; the numbers depend on it slightly.")
+_threads = click.option("--threads", type=_positive, help="Cores for a run; the numbers depend on it slightly.")
 
 
 @main.command()
@@ -238,6 +241,7 @@ def train(corpus, results, data, threads, quiet, more, **parts):
             --set 'frontend={"kind": "mel", "segment_seconds": 6}' --set learning_rate=0.001
     """
     import json
+    from pathlib import Path
 
     from audiolib import study
     from audiolib.recipe import PAPER
@@ -249,7 +253,10 @@ def train(corpus, results, data, threads, quiet, more, **parts):
             parts[name] = json.loads(value)
         except ValueError:
             parts[name] = value  # a word needs no quotes
-    (record,) = study.run([PAPER.but(corpus=corpus, **parts)], folder=results, threads=threads, progress=not quiet)
+    recipe = PAPER.but(corpus=corpus, **parts)
+    if (path := Path(results) / f"{recipe.name}.json").exists():
+        click.echo(f"{path} is there: this run was done; delete it to train again", err=True)
+    (record,) = study.run([recipe], folder=results, threads=threads, progress=not quiet)
     _tell([record])
 
 
@@ -281,6 +288,8 @@ def study_(name, only, listing, jobs, address, weights, results, data, threads, 
 
     _use_data(data)
     recipes = [recipe for recipe in studies.recipes(name) if all(text in recipe.name for text in only)]
+    if not recipes:
+        raise AudiolibError(f"no recipe of the study {name!r} has {' and '.join(only)} in its name; see --list")
     if listing:
         for recipe in recipes:
             click.echo(f"{'done' if (Path(results) / f'{recipe.name}.json').exists() else '    '}  {recipe.name}")

@@ -30,6 +30,7 @@ AUGMENTATIONS = {  # name: (highest value, what it is)
     "band_shift": (64, "most bands (whole number) by which a mel spectrogram is moved up or down"),
     "band_gain": (40.0, "standard deviation in dB of a random equaliser at 3 to 6 points of the range of the bands"),
 }
+LARGEST = 2**32 - 1  # that scikit-learn and NumPy take as a seed
 ARCHIVE_FRONTEND = ("kind", "n_mfcc", "segment_seconds")  # what an archive leaves open
 
 
@@ -147,7 +148,7 @@ class Recipe:
     def name(self):
         """A file name that a reader understands, unique by its key."""
         parts = [
-            Path(self.corpus).stem,
+            Path(self.corpus).stem[:80],  # a file name has 255 characters at most
             self.protocol + (f"-{self.fold}" if self.fold else ""),
             self.model,
             hears(self.frontend),
@@ -232,6 +233,8 @@ def _number(what, value, least, most):
 def _whole(what, value, least):
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise AudiolibError(f"{what}={value!r}: a whole number of at least {least} is needed")
+    if value > LARGEST:
+        raise AudiolibError(f"{what}={value!r}: a whole number of at most {LARGEST} is needed")
     return value
 
 

@@ -69,7 +69,7 @@ def write_record(record, folder):
     path = Path(folder) / f"{Recipe.from_dict(record['recipe']).name}.json"
     record = {name: value for name, value in record.items() if name != "checksum"}
     record["checksum"] = _checksum(record)
-    lines = (f"{json.dumps(name)}: {json.dumps(part)}" for name, part in record.items())
+    lines = (f"{json.dumps(name)}: {json.dumps(part, allow_nan=False)}" for name, part in record.items())
     text = "{\n" + ",\n".join(lines) + "\n}\n"  # a line a part, for those who look at the file or at its changes
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -206,7 +206,7 @@ def _pooled(accuracies):
 
 
 def _checksum(record):
-    return hashlib.sha256(json.dumps(record, sort_keys=True, allow_nan=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _rounded(value):

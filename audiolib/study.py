@@ -10,8 +10,12 @@ Chapters: 10_experiments, 11_leak, 12_verdict
 
 from __future__ import annotations
 
+import functools
 import os
+import threading
+import time
 import warnings
+from collections import defaultdict
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -24,6 +28,7 @@ from audiolib.records import compare, load, make_record, read_record, table, wri
 __all__ = ["compare", "load", "make_record", "read_record", "run", "table", "write_record"]
 
 RETRIES = 3  # how often the loss of a worker is forgiven
+WATCH_SECONDS = 2  # between two looks of a worker whether its study is still there
 ANSWER_SECONDS = 20  # that a dask scheduler has to answer
 
 
@@ -87,22 +92,26 @@ def run(
         "threads": threads,
         "every": every,
         "weights": weights,
+        "study": os.getpid(),
         "progress": progress and jobs == 1 and address is None,
     }
     bar = tqdm(total=len(recipes), initial=len(recipes) - len(todo), unit="run", desc="study", disable=not progress)
-    failed = []
+    failed = defaultdict(list)  # message: names of the recipes
     results = _on_dask(todo, address, options) if address else _on_joblib(todo, folder, jobs, options)
     for result in results:
         if record := result.get("record"):
             _keep(result, folder)
             bar.set_postfix_str(f"{result['recipe'].name}: {record['test']['track_accuracy']['value']:.1%} of tracks")
         elif error := result.get("error"):
-            failed.append(f"{result['recipe'].name}: {error}")
-            tqdm.write(failed[-1])
+            failed[error].append(result["recipe"].name)
+            tqdm.write(f"{result['recipe'].name}: {error}")
         bar.update()
     bar.close()
     if failed:
-        raise AudiolibError(f"{len(failed)} of {len(recipes)} recipes did not work: " + "; ".join(failed))
+        number = sum(map(len, failed.values()))
+        first = (names[0] + f" and {len(names) - 1} more" * (len(names) > 1) for names in failed.values())
+        told = "; ".join(f"{name}: {error}" for name, error in zip(first, failed, strict=True))
+        raise AudiolibError(f"{number} of {len(recipes)} recipes did not work: {told}")
     return [read_record(_path(recipe, folder)) for recipe in recipes]
 
 
@@ -111,6 +120,8 @@ def _task(recipe, options):
     from audiolib import training
     from audiolib.corpora import cache_root
 
+    if os.getppid() == options["study"]:  # not here, nor on a cluster
+        _end_with(options["study"])
     try:
         if options["threads"]:
             training.set_threads(options["threads"])
@@ -126,6 +137,18 @@ def _task(recipe, options):
         }
     except AudiolibError as error:
         return {"recipe": recipe, "error": str(error)}
+
+
+@functools.cache
+def _end_with(study):
+    """Let this worker end when its study was killed; it would go on for hours, and nobody would take the result."""
+
+    def watch():
+        while os.getppid() == study:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _keep(result, folder):

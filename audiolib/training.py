@@ -134,10 +134,10 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
         row["val_loss"] = _cross_entropy(probabilities, y[split.valid]) + row["penalty"]
         row["val_accuracy"] = float(np.mean(probabilities.argmax(1) == y[split.valid]))
         row["seconds"] = time.perf_counter() - started
-        if not math.isfinite(row["loss"]):
+        if not math.isfinite(row["loss"] + row["val_loss"]):  # the last step shows in val_loss alone
             raise AudiolibError(
-                f"{recipe.name}: the loss of epoch {epoch + 1} is {row['loss']}; lower the learning rate "
-                f"({recipe.learning_rate:g}) or use normalisation 'standard'"
+                f"{recipe.name}: the loss of epoch {epoch + 1} is {row['loss']}, val_loss {row['val_loss']}; lower the "
+                f"learning rate ({recipe.learning_rate:g}) or use normalisation 'standard'"
             )
         for name, value in row.items():
             history.setdefault(name, []).append(value)

@@ -182,6 +182,12 @@ def flip(path):
     path.write_bytes(data)
 
 
+def encrypted(path):
+    data = bytearray(path.read_bytes())
+    data[data.rfind(b"PK\x01\x02") + 8] |= 1  # the flag of the last file in the directory of the zip
+    path.write_bytes(data)
+
+
 def bare_array(path):
     with path.open("wb") as file:
         np.save(file, codes())
@@ -199,16 +205,22 @@ def huge(path):
 
 
 @pytest.mark.parametrize("damage", [
-    truncate, flip, bare_array, huge,
+    truncate, flip, encrypted, bare_array, huge,
     lambda path: path.write_text("no zip at all"),
     lambda path: path.write_bytes(b""),
     lambda path: path.unlink(),
     lambda path: (path.unlink(), path.mkdir()),
-], ids=["truncated", "flipped byte", "bare array", "claims terabytes", "text", "empty", "missing", "folder"])
+], ids=["truncated", "flipped byte", "encrypted", "bare array", "claims terabytes", "text", "empty", "missing",
+        "folder"])
 def test_a_damaged_file_is_named(packed, damage):
     damage(packed)
     with pytest.raises(AudiolibError, match=r"packed\.npz"):
         read_archive(packed, segment_seconds=0.5)
+
+
+def test_a_file_that_is_not_there_comes_with_the_way_to_make_or_find_it(tmp_path):
+    with pytest.raises(AudiolibError, match=r"a\.npz: no such file; .*audiolib pack.*AUDIOLIB_DATA"):
+        read_archive(tmp_path / "a.npz")
 
 
 @pytest.mark.real

@@ -49,6 +49,7 @@ def no_epoch(monkeypatch):
         ({"epochs": 2.5}, "epochs=2.5"),
         ({"seed": -1}, "seed=-1"),
         ({"seed": True}, "seed=True"),
+        ({"seed": 2**32}, "seed=4294967296: a whole number of at most 4294967295"),
         ({"fold": 1}, "fold=1: the protocol 'segment' has no folds"),
         ({"protocol": "folds"}, r"fold \(of the protocol 'folds'\)=None"),
         ({"corpus": ""}, "corpus=''"),
@@ -137,7 +138,7 @@ def test_a_fold_that_is_not_there():
 
 def test_a_folder_for_checkpoints_that_cannot_be_written(tmp_path):
     (tmp_path / "runs").write_text("a file in the way")
-    message = "results cannot be written to .*runs .*choose another folder"
+    message = "results cannot be written to .*runs .*choose another folder .*AUDIOLIB_CACHE"
     fails(QUICK, message, features=toy(frames=60), folder=tmp_path / "runs")
 
 

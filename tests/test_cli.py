@@ -148,12 +148,13 @@ def test_other_errors_keep_their_traceback(monkeypatch):
     assert run("check", "synthetic").stderr == "Error: said plainly\n"
 
 
-def test_ctrl_c_ends_in_one_line():
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
+def test_a_stopped_command_ends_in_one_line(how):
     code = ("from audiolib import cli, corpora; import time\n"
             "corpora.load = lambda name: (print('waiting', flush=True), time.sleep(60))\n"
             "cli.main(['check', 'synthetic'])")
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "waiting\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130 and "Stopped" in said and "Traceback" not in said

@@ -163,6 +163,12 @@ def test_a_wrong_size_ends_the_command_in_one_line(option, words):
     assert result.output.startswith("Error: ") and words in result.output
 
 
+@pytest.mark.parametrize("option", ["--hop-length", "--n-fft", "--sample-rate"])
+def test_the_time_between_frames_comes_from_numbers_above_0(option):
+    result = CliRunner().invoke(cli.main, ["models", f"{option}=0"])
+    assert result.exit_code == 2 and f"Invalid value for '{option}': 0 is not in the range x>=1" in result.output
+
+
 def test_the_command_prints_the_papers_counts_and_which_network_needs_longer_segments():
     result = CliRunner().invoke(cli.main, ["models", "--frames=130", "--bands=13"])
     assert result.exit_code == 0

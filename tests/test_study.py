@@ -98,10 +98,11 @@ def test_a_record_names_no_place_on_this_machine(record):
         (lambda text: "", "is not a whole record"),
         (lambda text: text.replace('"seed": 0', '"seed": 1'), "was changed after it was written"),
         (lambda text: text.replace('"value": ', '"value": 1'), "was changed after it was written"),
+        (lambda text: text.replace('"value": ', '"value": NaN, "was": '), "was changed after it was written"),
         (lambda text: text.replace('"format": 1', '"format": 2'), "has format 2, this version reads 1"),
         (lambda text: "[1, 2]", "is not a record of a run"),
     ],
-    ids=["truncated", "empty", "edited", "improved", "another version", "not a record"],
+    ids=["truncated", "empty", "edited", "improved", "not a number", "another version", "not a record"],
 )
 def test_a_damaged_record_is_told_at_once_and_left_alone(damage, message, record, tmp_path):
     path = study.write_record(record, tmp_path / "results")
@@ -215,6 +216,20 @@ def test_a_recipe_that_does_not_work_is_told_and_the_others_are_finished(recipes
     assert len(study.load(tmp_path / "results")) == 1
 
 
+def test_what_is_wrong_with_many_recipes_is_told_once(recipes, tmp_path):
+    gone = [recipe.but(corpus="gone.npz") for recipe in recipes]
+    message = r"3 of 3 recipes did not work: gone_track.*seed0_\w+ and 2 more: "
+    with pytest.raises(AudiolibError, match=message) as caught:
+        study.run(gone, folder=tmp_path / "results", progress=False)
+    assert str(caught.value).count("no such file") == 1
+
+
+def test_a_corpus_with_a_long_name_has_a_record_with_a_shorter_one(recipes, tmp_path, data_root):
+    (data_root / "toy.npz").rename(data_root / f"{'toy' * 80}.npz")
+    recipe = recipes[0].but(corpus=f"{'toy' * 80}.npz", epochs=1)
+    assert study.run([recipe], folder=tmp_path / "results", progress=False)
+
+
 def processes_below(pid):
     """Children of a process and theirs."""
     below = []
@@ -303,6 +318,34 @@ def test_a_stopped_study_loses_no_finished_run_and_goes_on_to_the_same_numbers(h
         assert numbers_of(resumed) == numbers_of(whole)
 
 
+BOTH = """
+import json, sys
+from audiolib import study
+from audiolib.recipe import Recipe
+if __name__ == "__main__":
+    recipes = [Recipe.from_dict(json.loads(text)) for text in sys.argv[2:]]
+    study.run(recipes, folder=sys.argv[1], jobs=2, threads=1, every=0, progress=False)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the workers")
+def test_the_workers_of_a_killed_study_do_not_go_on(recipes, tmp_path, cache_root):
+    texts = [json.dumps(recipe.but(epochs=100000).to_dict()) for recipe in recipes[:2]]
+    (tmp_path / "both.py").write_text(BOTH)
+    command = [sys.executable, str(tmp_path / "both.py"), str(tmp_path / "results"), *texts]
+    process, below = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}), []
+    try:
+        wait_for(lambda: len(list((cache_root / "runs").glob("*.npz"))) == 2, 300)
+        below = processes_below(process.pid)
+        assert sum("loky.backend.popen" in command_of(pid) for pid in below) == 2
+        process.kill()
+        process.wait()
+        wait_for(lambda: not any(map(command_of, below)), 60)
+    finally:
+        for pid in filter(command_of, [process.pid, *below]):
+            os.kill(pid, signal.SIGKILL)
+
+
 def test_a_study_runs_on_a_dask_cluster_by_its_address(recipes, tmp_path):
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 1, "processes": False, "protocol": "tcp", "dashboard_address": None}
@@ -389,6 +432,8 @@ def test_train_from_the_command_line_records_the_run_and_says_so(recipes, tmp_pa
     (record,) = study.load(tmp_path / "results")
     assert record["recipe"]["schedule"] == "cosine" and record["recipe"]["frontend"]["segment_seconds"] == 3
     assert "separable-small" in result.output and "of tracks (" in result.output
+    assert "delete it" not in result.output
+    assert "this run was done; delete it to train again" in CliRunner().invoke(main, command).output
 
 
 def test_a_study_is_listed_before_it_is_done(tmp_path):
@@ -403,6 +448,7 @@ def test_a_study_is_listed_before_it_is_done(tmp_path):
     [
         (["study", "papers"], "Error: no study is called 'papers'; there are paper, leak"),
         (["train", "--model", "seperable"], "Error: model 'seperable' is not known (did you mean 'separable'?)"),
+        (["study", "fair", "--only", "nosuch"], "Error: no recipe of the study 'fair' has nosuch in its name"),
         (["train", "--set", "epoch=3"], "Error: recipe: 'epoch' is not known (did you mean 'epochs'?)"),
     ],
 )

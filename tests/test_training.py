@@ -99,7 +99,14 @@ EVERYTHING = QUICK.but(
     normalisation="standard",
     label_smoothing=0.1,
     frontend={"kind": "mel"},
-    augmentation={"mixup": 0.3, "time_mask": 0.3, "band_mask": 0.5, "time_shift": 1.0, "band_shift": 2, "band_gain": 3.0},
+    augmentation={
+        "mixup": 0.3,
+        "time_mask": 0.3,
+        "band_mask": 0.5,
+        "time_shift": 1.0,
+        "band_shift": 2,
+        "band_gain": 3.0,
+    },
 )
 
 
@@ -131,6 +138,13 @@ def test_the_same_recipe_gives_the_same_numbers_and_so_does_a_run_that_was_stopp
 
     monkeypatch.setattr(training, "_epoch", fail)
     assert_same(whole, training.train(recipe, features=features, folder=tmp_path, progress=False))
+
+
+def test_weights_that_the_last_step_made_useless_are_told_and_not_kept(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "predict", lambda model, x, rows, *others: np.full((len(rows), 3), np.nan))
+    with pytest.raises(AudiolibError, match=r"the loss of epoch 1 is .*, val_loss nan; lower the learning rate"):
+        training.train(QUICK, features=toy(), folder=tmp_path, progress=False)
+    assert not list(tmp_path.glob("*.npz"))
 
 
 def test_another_seed_gives_other_numbers(tiny):
@@ -315,7 +329,9 @@ def test_a_checkpoint_brings_back_weights_and_optimiser(saved):
         np.testing.assert_array_equal(old, new)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "a pickle", "of other data"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", "empty", "a pickle", "a bare array", "unknown compression", "of other data"]
+)
 def test_a_checkpoint_that_cannot_be_trusted_is_not_used_and_said_so(damage, saved):
     model, path, identity = saved
     if damage == "truncated":
@@ -324,6 +340,13 @@ def test_a_checkpoint_that_cannot_be_trusted_is_not_used_and_said_so(damage, sav
         path.write_bytes(b"")
     elif damage == "a pickle":
         np.savez(path, header=np.array([{"format": 1}], dtype=object))
+    elif damage == "a bare array":
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    elif damage == "unknown compression":
+        data = bytearray(path.read_bytes())
+        data[data.rfind(b"PK\x01\x02") + 10] = 1  # method of the last file in the directory of the zip
+        path.write_bytes(data)
     else:
         identity = identity | {"data": "b"}
     with pytest.warns(UserWarning, match=r"this checkpoint is not used, the run starts over \(.+\)"):
