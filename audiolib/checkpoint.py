@@ -5,8 +5,11 @@ Chapters: 10_experiments
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import json
 import os
+import time
 import warnings
 import zipfile
 import zlib
@@ -17,6 +20,7 @@ import numpy as np
 from audiolib import AudiolibError
 
 FORMAT = 1
+STALE_SECONDS = 600  # writing takes seconds; what is older than this is nobody's any more
 
 
 def check_writable(folder):
@@ -74,6 +78,10 @@ def resume(path, model, identity):
     A checkpoint that is damaged, or of other data or versions, is not used, and a warning says why.
     """
     path = Path(path)
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):  # of a run that was killed while it wrote
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                left.unlink()
     if not path.exists():
         return {}
     try:

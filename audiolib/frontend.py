@@ -24,6 +24,8 @@ import scipy.fft
 
 from audiolib import AudiolibError
 
+LARGEST = 2**31 - 1  # of any whole number here; what is larger is a slip, and no array could hold it
+
 
 @dataclass(frozen=True)
 class Frontend:
@@ -100,6 +102,8 @@ class Frontend:
 
     def _check_filters(self):
         """Refuse a filter bank in which a triangle is so narrow that it falls between two frequencies of the FFT."""
+        if self.n_mels > self.n_fft:
+            raise AudiolibError(f"n_mels={self.n_mels}: more than n_fft={self.n_fft} samples can tell apart; choose fewer")
         empty = _empty_filters(self, self.n_mels, self.n_fft)
         if not empty:
             return
@@ -138,15 +142,15 @@ def _positive_int(name, value):
         number = operator.index(value)
     except TypeError:
         number = 0
-    if number < 1 or isinstance(value, bool):
-        raise AudiolibError(f"{name}={value!r}: must be a whole number above 0")
+    if not 1 <= number <= LARGEST or isinstance(value, bool):
+        raise AudiolibError(f"{name}={value!r}: must be a whole number from 1 to {LARGEST}")
     return number
 
 
 def _finite(name, value):
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number) or isinstance(value, bool | str):
         raise AudiolibError(f"{name}={value!r}: must be a finite number")

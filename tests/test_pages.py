@@ -163,3 +163,13 @@ def test_pages_name_no_address_to_load_code_from():
 def test_no_page_shows_the_chatter_of_libraries(visit, name):
     shown = visit(name).locator("article .output.stderr").all_inner_texts()
     assert shown == [], "warnings and logs do not belong into a book; mend or catch what makes them"
+
+
+def test_glued_numbers_are_set_like_the_text_around_them(visit):
+    """Minus signs, thin spaces between thousands, curly apostrophes: what a cell writes is not what a book prints."""
+    import re
+
+    glued = [text for name in PAGES for text in visit(name).locator("article .pasted-text").all_text_contents()]
+    assert len(glued) > 100
+    assert [text for text in glued if re.search(r"(?<!\w)-\d|\d,\d{3}(?!\d)|'", text)] == []
+    assert any("\u2212" in text for text in glued) and any("\u202f" in text for text in glued)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import keras
 import numpy as np
@@ -318,6 +319,17 @@ def saved(tiny, tmp_path):
     model, path, identity = training._compiled(QUICK, toy()), tmp_path / "runs" / "state.npz", {"data": "a"}
     checkpoint.save(path, model, {"loss": [1.0]}, identity)
     return model, path, identity
+
+
+def test_what_a_killed_run_left_half_written_is_swept_up_and_what_is_being_written_is_not(saved):
+    model, path, identity = saved
+    old, fresh = (path.with_name(f"{path.name}.{pid}.partial") for pid in (111, 222))
+    for each in (old, fresh):
+        each.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert checkpoint.resume(path, model, identity) == {"loss": [1.0]}
+    assert not old.exists()
+    assert fresh.exists()
 
 
 def test_a_checkpoint_brings_back_weights_and_optimiser(saved):

@@ -1,8 +1,10 @@
-"""Sphinx extension: pages that need no network, and buttons only where they lead somewhere.
+"""Sphinx extension: pages that need no network, buttons only where they lead somewhere, and glued numbers well set.
 
 Where the book is published stands in one place, ``repository: url`` in ``_config.yml``. While that is empty no page
 points at a repository; once it is filled in, the source, issue, Binder and Colab buttons appear.
 """
+
+import re
 
 from docutils import nodes
 
@@ -54,7 +56,27 @@ def drop_thebe(app, doctree, docname):
             node.parent.remove(node)
 
 
+TYPESET = (  # what a cell writes, and what a book prints
+    (re.compile(r"(?<!\w)-(?=\d)"), "\u2212"),  # a minus sign, not a hyphen
+    (re.compile(r"(?<=\d),(?=\d{3}(?!\d))"), "\u202f"),  # thousands, as in the rest of the text
+    (re.compile(r"(?<=\d) (?=%)"), "\u202f"),  # so that no line begins with a per cent sign
+    (re.compile("'"), "\u2019"),
+)
+
+
+def typeset(app, doctree, docname):
+    """Set glued text, which smartquotes does not see, like the prose around it."""
+    for node in doctree.findall(nodes.inline):
+        if "pasted-text" in node["classes"]:
+            text = node.astext()
+            for pattern, sign in TYPESET:
+                text = pattern.sub(sign, text)
+            node.children = []
+            node += nodes.Text(text)
+
+
 def setup(app):
+    app.connect("doctree-resolved", typeset)
     app.connect("doctree-resolved", drop_thebe, priority=900)
     app.connect("config-inited", add_buttons, priority=100)
     app.connect("html-page-context", mend_links, priority=900)
