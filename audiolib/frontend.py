@@ -103,7 +103,7 @@ class Frontend:
     def _check_filters(self):
         """Refuse a filter bank in which a triangle is so narrow that it falls between two frequencies of the FFT."""
         if self.n_mels > self.n_fft:
-            raise AudiolibError(f"n_mels={self.n_mels}: more than n_fft={self.n_fft} samples can tell apart; choose fewer")
+            raise AudiolibError(f"n_mels={self.n_mels}: more than n_fft={self.n_fft} samples hold; choose fewer")
         empty = _empty_filters(self, self.n_mels, self.n_fft)
         if not empty:
             return
