@@ -64,6 +64,8 @@ def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, pr
         raise AudiolibError(f"kind={frontend.kind!r}: an archive holds kind 'mel', of which MFCCs can be made later")
     if not path.parent.is_dir():
         raise AudiolibError(f"{path}: the folder {path.parent} is not there; make it first")
+    if path.exists() and not path.is_file():  # a device or a pipe would be replaced by a file
+        raise AudiolibError(f"{path}: is there and is not a file; choose another name")
     if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
         raise AudiolibError(f"seconds={seconds}: must be a finite number above 0")
     results = clipwise(functools.partial(_encode, frontend=frontend, seconds=seconds), corpus,

@@ -1,5 +1,6 @@
 """What is packed comes back; what is no archive is refused with its reason."""
 
+import os
 import zipfile
 
 import librosa
@@ -134,6 +135,13 @@ def test_what_cannot_be_written_leaves_the_old_archive(packed, corpus, monkeypat
 def test_what_cannot_be_packed_is_refused(tmp_path, corpus, options, said):
     with pytest.raises(AudiolibError, match=said):
         write_archive(tmp_path / "a.npz", corpus, **({"frontend": SMALL, "progress": False} | options))
+
+
+def test_a_pipe_or_a_device_is_never_replaced(tmp_path, corpus):
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(AudiolibError, match=r"pipe\.npz: is there and is not a file"):
+        write_archive(tmp_path / "pipe.npz", corpus, progress=False)
+    assert (tmp_path / "pipe.npz").is_fifo()
 
 
 def test_a_folder_that_is_not_there_is_refused_before_the_work(tmp_path, corpus):
