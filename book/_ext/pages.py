@@ -56,23 +56,29 @@ def drop_thebe(app, doctree, docname):
             node.parent.remove(node)
 
 
-TYPESET = (  # what a cell writes, and what a book prints
+THIN = "\u202f"  # a narrow space at which no line ends
+PROSE = (  # everywhere but in code and formulas
+    (re.compile(r" (?=%)"), THIN),
+    (re.compile(r"(?<=\d) (?=\d{3}(?!\d))"), THIN),
+)
+GLUED = (  # what a cell writes is not what a book prints, and smartquotes does not see it
     (re.compile(r"(?<!\w)-(?=\d)"), "\u2212"),  # a minus sign, not a hyphen
-    (re.compile(r"(?<=\d),(?=\d{3}(?!\d))"), "\u202f"),  # thousands, as in the rest of the text
-    (re.compile(r"(?<=\d) (?=%)"), "\u202f"),  # so that no line begins with a per cent sign
+    (re.compile(r"(?<=\d),(?=\d{3}(?!\d))"), THIN),
     (re.compile("'"), "\u2019"),
 )
 
 
 def typeset(app, doctree, docname):
-    """Set glued text, which smartquotes does not see, like the prose around it."""
-    for node in doctree.findall(nodes.inline):
-        if "pasted-text" in node["classes"]:
-            text = node.astext()
-            for pattern, sign in TYPESET:
-                text = pattern.sub(sign, text)
-            node.children = []
-            node += nodes.Text(text)
+    """Set numbers as a book does: minus signs, thin spaces between thousands and before a per cent sign."""
+    for node in list(doctree.findall(nodes.Text)):
+        parent = node.parent
+        if isinstance(parent, nodes.literal | nodes.literal_block | nodes.math | nodes.math_block | nodes.raw):
+            continue
+        text = str(node)
+        for pattern, sign in PROSE + (GLUED if "pasted-text" in parent.get("classes", ()) else ()):
+            text = pattern.sub(sign, text)
+        if text != node:
+            parent.replace(node, nodes.Text(text))
 
 
 def setup(app):
