@@ -70,15 +70,15 @@ GLUED = (  # what a cell writes is not what a book prints, and smartquotes does 
 
 def typeset(app, doctree, docname):
     """Set numbers as a book does: minus signs, thin spaces between thousands and before a per cent sign."""
-    for node in list(doctree.findall(nodes.Text)):
-        parent = node.parent
-        if isinstance(parent, nodes.literal | nodes.literal_block | nodes.math | nodes.math_block | nodes.raw):
-            continue
-        text = str(node)
-        for pattern, sign in PROSE + (GLUED if "pasted-text" in parent.get("classes", ()) else ()):
-            text = pattern.sub(sign, text)
-        if text != node:
-            parent.replace(node, nodes.Text(text))
+    code = nodes.literal | nodes.literal_block | nodes.math | nodes.math_block | nodes.raw
+    for parent in list(doctree.findall(lambda node: isinstance(node, nodes.Element) and not isinstance(node, code))):
+        patterns = PROSE + (GLUED if "pasted-text" in parent["classes"] else ())
+        for place, child in enumerate(parent.children):
+            if isinstance(child, nodes.Text):
+                text = str(child)
+                for pattern, sign in patterns:
+                    text = pattern.sub(sign, text)
+                parent[place] = nodes.Text(text)
 
 
 def setup(app):
