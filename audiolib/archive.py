@@ -20,6 +20,7 @@ a segment's first and last frames have seen its neighbours, unlike those of `aud
 Chapters: 06_data
 """
 
+import contextlib
 import functools
 import hashlib
 import math
@@ -179,7 +180,8 @@ def _write_whole(path, **arrays):
         raise AudiolibError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with room that "
                             "you may write to") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written nothing was left
+            temporary.unlink()
 
 
 def _content(path):

@@ -4,6 +4,7 @@ Commands import what they need when they run, so that ``--help`` answers at once
 line ("Error: ...") and exit code 1; a wrong option in click's usage message and exit code 2.
 """
 
+import errno
 import signal
 import sys
 import warnings
@@ -24,6 +25,10 @@ class _Group(click.Group):
             try:
                 return super().invoke(context)
             except AudiolibError as error:
+                raise click.ClickException(str(error)) from error
+            except OSError as error:
+                if error.errno == errno.EPIPE:  # who reads has closed; click knows what to do
+                    raise
                 raise click.ClickException(str(error)) from error
             except KeyboardInterrupt:
                 click.echo("\nStopped. Nothing half-made is left behind; start again any time.", err=True)
@@ -214,7 +219,8 @@ def models(frames, bands, classes, hop_length, n_fft, sample_rate):
 
 _data = click.option("--data", type=click.Path(exists=True, file_okay=False), help="Instead of AUDIOLIB_DATA.")
 _results = click.option("--results", default="results", show_default=True, help="Folder for the records.")
-_threads = click.option("--threads", type=_positive, help="Cores for a run; the numbers depend on it slightly.")
+_cores = click.IntRange(1, 4096)  # TensorFlow takes no number of any size
+_threads = click.option("--threads", type=_cores, help="Cores for a run; the numbers depend on it slightly.")
 
 
 @main.command()
@@ -249,12 +255,21 @@ def train(corpus, results, data, threads, quiet, more, **parts):
     _use_data(data)
     for each in more:
         name, _, value = each.partition("=")
+        if name == "corpus" or name in parts:
+            raise AudiolibError(f"--set {each}: {name} has an argument or an option of its own; see train --help")
         try:
             parts[name] = json.loads(value)
         except ValueError:
             parts[name] = value  # a word needs no quotes
     recipe = PAPER.but(corpus=corpus, **parts)
     if (path := Path(results) / f"{recipe.name}.json").exists():
+        from audiolib import training
+
+        if study.read_record(path)["data"]["fingerprint"] != training.load_features(recipe).fingerprint:
+            raise AudiolibError(
+                f"{path} is of other data than {corpus} holds here and now (or made with other versions of libraries); "
+                "delete it to train again, or choose another folder (--results)"
+            )
         click.echo(f"{path} is there: this run was done; delete it to train again", err=True)
     (record,) = study.run([recipe], folder=results, threads=threads, progress=not quiet)
     _tell([record])

@@ -83,6 +83,8 @@ class Frontend:
             raise AudiolibError(f"segment_seconds={self.segment_seconds:g}: must be above 0")
         if self.top_db is not None and self.top_db <= 0:
             raise AudiolibError(f"top_db={self.top_db:g}: must be above 0, or None to keep every level")
+        if self.segment_seconds * self.sample_rate > LARGEST:
+            raise AudiolibError(f"segment_seconds={self.segment_seconds:g}: no clip is so long; choose a few seconds")
         if self.n_fft > self.segment_samples:
             raise AudiolibError(
                 f"n_fft={self.n_fft}: longer than a segment ({self.segment_seconds:g} s at {self.sample_rate} Hz are "

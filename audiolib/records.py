@@ -9,6 +9,7 @@ Chapters: 10_experiments, 11_leak, 12_verdict
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -79,7 +80,8 @@ def write_record(record, folder):
     except OSError as error:
         raise AudiolibError(f"{path} cannot be written ({error}); choose a folder that can") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written nothing was left
+            partial.unlink()
     return path
 
 
@@ -94,8 +96,10 @@ def read_record(path):
     path = Path(path)
     way_out = "restore it or delete it, and the study will do that run again"
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is not a file")
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AudiolibError(f"{path} is not a whole record ({error}); {way_out}") from error
     if not isinstance(record, dict) or "format" not in record:
         raise AudiolibError(f"{path} is not a record of a run; keep only records in this folder")
@@ -139,6 +143,8 @@ def table(records, *, by=BY):
         that one seed is tested on), ``n`` (these tracks), ``epoch_seconds`` (median) and ``parameters``.
     """
     rows = defaultdict(list)
+    records = list(records)
+    _refuse_repeats(json.dumps(record["recipe"], sort_keys=True) for record in records)
     for record in records:
         recipe = record["recipe"] | {"frontend": hears(record["recipe"]["frontend"])}
         rows[tuple(json.dumps(recipe[name]) for name in by)].append(record)
@@ -182,6 +188,8 @@ def compare(first, second):
         recipe = record["recipe"]
         return record["data"]["name"], recipe["protocol"], recipe["seed"], recipe["fold"]
 
+    _refuse_repeats(map(place, first))
+    _refuse_repeats(map(place, second))
     seconds = {place(record): record for record in second}
     pairs = [(record, seconds[place(record)]) for record in first if place(record) in seconds]
     if not pairs:
@@ -198,6 +206,16 @@ def compare(first, second):
     result = evaluation.paired_test(*right)
     tested = sum(len(record["test"]["tracks"]) for record, _ in pairs)
     return result | {"difference": float(right[1].sum() - right[0].sum()) / tested, "pairs": len(pairs)}
+
+
+def _refuse_repeats(places):
+    """The same run twice would count its tracks twice; two recipes at one place would not say which is meant."""
+    places = list(places)
+    if repeats := len(places) - len(set(places)):
+        raise AudiolibError(
+            f"{repeats} of {len(places)} records repeat the recipe, or the corpus, protocol, seed and fold, of another "
+            "one; give each once, and of one recipe on each side of a comparison"
+        )
 
 
 def _pooled(accuracies):

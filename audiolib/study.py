@@ -11,6 +11,7 @@ Chapters: 10_experiments, 11_leak, 12_verdict
 from __future__ import annotations
 
 import functools
+import glob
 import os
 import threading
 import time
@@ -137,6 +138,8 @@ def _task(recipe, options):
         }
     except AudiolibError as error:
         return {"recipe": recipe, "error": str(error)}
+    except Exception as error:  # whatever it is, the other runs of the study go on
+        return {"recipe": recipe, "error": f"an error that nobody foresaw, {type(error).__name__}: {error}"}
 
 
 @functools.cache
@@ -157,7 +160,9 @@ def _keep(result, folder):
         arrays = {f"{number:04d}": weight for number, weight in enumerate(result["weights"])}
         write_npz(folder / f"{result['recipe'].name}.npz", arrays)
     write_record(result["record"], folder)
-    Path(result["checkpoint"]).unlink(missing_ok=True)
+    checkpoint = Path(result["checkpoint"])
+    for left in (checkpoint, *checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}.*.partial")):
+        left.unlink(missing_ok=True)  # half-written ones are of a worker that was killed
 
 
 def _on_joblib(todo, folder, jobs, options):
@@ -181,8 +186,9 @@ def _on_joblib(todo, folder, jobs, options):
             return
         except BrokenProcessPool as error:
             if attempt == RETRIES:
+                first = str(error).splitlines()[0]  # of a page
                 raise AudiolibError(
-                    f"a worker process was lost {RETRIES + 1} times ({error}); is there memory for {jobs} runs? "
+                    f"a worker process was lost {RETRIES + 1} times ({first}); is there memory for {jobs} runs? "
                     "Finished runs are recorded: call again with fewer jobs"
                 ) from error
             warnings.warn(f"a worker process was lost; {len(todo)} runs go on from their checkpoints", stacklevel=3)

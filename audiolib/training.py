@@ -165,21 +165,21 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
 
 
 def load_features(recipe):
-    """The features that a recipe names; the last ones are kept, because the runs of a study often share them."""
-    from audiolib.corpora import data_root
+    """The features that a recipe names: a corpus has a cache of its own, of archives the last one is kept."""
+    from audiolib import corpora, features
 
-    where = str(data_root() / recipe.corpus) if recipe.is_archive else recipe.corpus
-    return _load_features(where, json.dumps(recipe.frontend), str(data_root()))
+    if not recipe.is_archive:
+        return features.extract(corpora.load(recipe.corpus), features.Frontend(**recipe.frontend))
+    path = corpora.data_root() / recipe.corpus
+    state = path.stat() if path.is_file() else None  # a file that was written anew is read anew
+    return _read_archive(path, state and (state.st_mtime_ns, state.st_size), json.dumps(recipe.frontend))
 
 
 @functools.lru_cache(maxsize=1)
-def _load_features(where, frontend, root):
-    from audiolib import archive, corpora, features
+def _read_archive(path, state, frontend):
+    from audiolib import archive
 
-    frontend = json.loads(frontend)
-    if where.endswith(".npz"):
-        return archive.read_archive(where, **frontend)
-    return features.extract(corpora.load(where), features.Frontend(**frontend))
+    return archive.read_archive(path, **json.loads(frontend))
 
 
 def predict(model, x, rows=None, mean=0.0, deviation=1.0, *, batch=256):

@@ -92,6 +92,7 @@ class TestFrontend:
         ({"fmax": 11026}, "fmax=11026: above half the sample rate .11025 Hz"),
         ({"fmax": float("inf")}, "fmax=inf"),
         ({"segment_seconds": 0}, "segment_seconds=0"),
+        ({"segment_seconds": 1e300}, "segment_seconds=1e.300: no clip is so long"),
         ({"segment_seconds": -3}, "segment_seconds=-3"),
         ({"segment_seconds": float("nan")}, "segment_seconds=nan"),
         ({"top_db": 0}, "top_db=0"),

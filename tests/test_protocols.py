@@ -1,5 +1,7 @@
 """Who may be where: no protocol but the paper's lets a clip, a copy or a group into two parts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -310,6 +312,12 @@ def test_an_unknown_protocol_is_named_with_the_known_ones():
 def test_one_class_is_refused():
     with pytest.raises(AudiolibError, match=r"one class \(blues\) leaves nothing to tell apart"):
         protocols.segment(make(labels=("blues",)))
+
+
+def test_a_second_class_without_a_usable_clip_is_no_class():
+    features = replace(make(labels=("blues",)), labels=("blues", "rock"))
+    with pytest.raises(AudiolibError, match=r"one class \(blues\) leaves nothing to tell apart"):
+        protocols.segment(features)
 
 
 def test_too_few_tracks_for_the_protocol_say_how_many():

@@ -455,3 +455,67 @@ def test_a_study_is_listed_before_it_is_done(tmp_path):
 def test_a_mistake_on_the_command_line_is_one_line(command, message):
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 1 and message in result.output and "Traceback" not in result.output
+
+
+# --- what a hostile user found ----------------------------------------------------------------------------------------
+
+
+def test_an_error_that_nobody_foresaw_costs_no_other_run(recipes, tmp_path, monkeypatch):
+    train = training.train
+
+    def strange(recipe, **options):
+        if recipe.seed == 1:
+            raise ZeroDivisionError("deep inside")
+        return train(recipe, **options)
+
+    monkeypatch.setattr(training, "train", strange)
+    with pytest.raises(AudiolibError, match=r"1 of 3 recipes did not work.*ZeroDivisionError: deep inside"):
+        study.run(recipes, folder=tmp_path / "results", progress=False)
+    assert len(study.load(tmp_path / "results")) == 2
+
+
+def test_records_that_repeat_one_another_are_not_counted_twice(record):
+    with pytest.raises(AudiolibError, match="1 of 2 records repeat"):
+        study.table([record, record])
+    other = record | {"recipe": record["recipe"] | {"model": "standard-small"}}
+    with pytest.raises(AudiolibError, match="1 of 2 records repeat"):
+        study.compare([record], [record, other])
+
+
+def test_a_record_of_other_data_is_not_taken_for_the_run(recipes, data_root, tmp_path):
+    recipe = recipes[0]
+    study.run([recipe], folder=tmp_path / "results", progress=False)
+    write_archive(data_root / "toy.npz", tracks=30)
+    arguments = ["train", "toy.npz", "--results", str(tmp_path / "results"), "--quiet"]
+    for name in ("model", "protocol", "epochs"):
+        arguments += [f"--{name}", str(getattr(recipe, name))]
+    for name in ("frontend", "batch", "learning_rate"):
+        arguments += ["--set", f"{name}={json.dumps(getattr(recipe, name))}"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1 and "is of other data than toy.npz holds here and now" in result.output
+
+
+def test_an_archive_that_was_written_anew_is_read_anew(recipes, data_root):
+    before = training.load_features(recipes[0])
+    assert training.load_features(recipes[0]) is before
+    write_archive(data_root / "toy.npz", tracks=30)
+    assert training.load_features(recipes[0]).tracks == 30
+
+
+@pytest.mark.parametrize("given", ["seed=5", "corpus=other"])
+def test_what_has_an_option_is_not_set_in_another_way(given):
+    result = CliRunner().invoke(main, ["train", "synthetic", "--seed", "6", "--set", given])
+    assert result.exit_code == 1 and "has an argument or an option of its own" in result.output
+
+
+def test_a_path_that_no_disk_knows_is_one_line():
+    result = CliRunner().invoke(main, ["train", "a" * 300, "--epochs", "1"])
+    assert result.exit_code == 1 and "File name too long" in result.output and "Traceback" not in result.output
+
+
+def test_a_folder_or_a_pipe_is_no_record(tmp_path):
+    (tmp_path / "a.json").mkdir()
+    os.mkfifo(tmp_path / "b.json")
+    for name in ("a.json", "b.json"):
+        with pytest.raises(AudiolibError, match=f"{name} is not a whole record"):
+            study.read_record(tmp_path / name)
