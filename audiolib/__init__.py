@@ -7,7 +7,8 @@ The modules stand in the order in which sound becomes a result, and none imports
 ``scores``       the music of the embedded corpus, as tables
 ``compose``      the embedded corpus and two pieces to perform, out of ``sounds``, ``scores`` and a seed
 ``corpora``      what is on disk: clips with label, group, fold; loading, checking and fetching them
-                 (``known`` is the table of those known by name, ``reading`` and ``download`` its hands)
+                 (``known`` is the table of those known by name, ``reading`` and ``download`` its hands;
+                 here and below, what is written is whole or not there: ``files``)
 ``frontend``     from a signal to log-mel or MFCC segments ``[segment, frame, band]``
 ``features``     the same for a whole corpus, on all cores, kept in the ``cache``
 ``archive``      features to hand on where the audio may not be: the log-mel archive

@@ -20,12 +20,9 @@ a segment's first and last frames have seen its neighbours, unlike those of `aud
 Chapters: 06_data
 """
 
-import contextlib
 import functools
 import hashlib
 import math
-import os
-import secrets
 import zipfile
 import zlib
 from pathlib import Path
@@ -34,6 +31,7 @@ import numpy as np
 
 from audiolib import AudiolibError, corpora
 from audiolib.features import LOG_MEL, Features, clipwise, mfcc, tell_skipped
+from audiolib.files import written_whole
 from audiolib.frontend import mel_levels
 
 _SCALARS = ("sample_rate", "n_fft", "hop_length", "n_mels", "fmin", "fmax", "first_frame")
@@ -171,17 +169,12 @@ def _encode(clip, *, frontend, seconds):
 
 
 def _write_whole(path, **arrays):
-    temporary = path.with_name(f"{path.name}-{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with written_whole(path) as part, part.open("xb") as file:
             np.savez_compressed(file, **arrays)
-        os.replace(temporary, path)
     except OSError as error:
         raise AudiolibError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with room that "
                             "you may write to") from error
-    finally:
-        with contextlib.suppress(OSError):  # where nothing can be written nothing was left
-            temporary.unlink()
 
 
 def _content(path):

@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from audiolib import AudiolibError, corpora, frontend
+from audiolib.files import written_whole
 
 # A file that changed less than this ago may change again without a new time stamp (two seconds is FAT's step).
 YOUNG_NS = 2_000_000_000
@@ -143,19 +144,17 @@ def _sweep(folder):
     """Remove what killed writers left behind: old files that no manifest names."""
     for path in folder.iterdir():
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            if path.suffix not in (".npy", ".tmp") or time.time() - path.stat().st_mtime < STALE_SECONDS:
+            if path.suffix not in (".npy", ".part") or time.time() - path.stat().st_mtime < STALE_SECONDS:
                 continue
             manifest = folder / f"{path.name.split('-')[0]}.json"
-            if path.suffix == ".tmp" or not manifest.exists() or json.loads(manifest.read_text())["data"] != path.name:
+            if path.suffix == ".part" or not manifest.exists() or json.loads(manifest.read_text())["data"] != path.name:
                 path.unlink()
 
 
 def _write(path, content):
     """JSON, whole or not at all."""
-    temporary = path.with_name(f"{path.name}-{secrets.token_hex(4)}.tmp")
-    with _removed_on_failure(temporary):
-        temporary.write_text(json.dumps(content))
-        os.replace(temporary, path)
+    with written_whole(path) as part:
+        part.write_text(json.dumps(content))
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ Chapters: 10_experiments
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
 import os
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from audiolib import AudiolibError
+from audiolib.files import parts, written_whole
 
 FORMAT = 1
 STALE_SECONDS = 600  # writing takes seconds; what is older than this is nobody's any more
@@ -41,17 +41,12 @@ def check_writable(folder):
 def write_npz(path, arrays):
     """Write arrays to an ``.npz`` file that appears only when it is complete."""
     path = Path(path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(partial, "wb") as file:
-                np.savez(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with written_whole(path) as part, open(part, "wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise AudiolibError(f"{path} cannot be written ({error}); choose another folder or make room") from error
 
@@ -78,7 +73,7 @@ def resume(path, model, identity):
     A checkpoint that is damaged, or of other data or versions, is not used, and a warning says why.
     """
     path = Path(path)
-    for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):  # of a run that was killed while it wrote
+    for left in parts(path):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > STALE_SECONDS:
                 left.unlink()
@@ -103,6 +98,12 @@ def resume(path, model, identity):
     for variable, value in zip(state, arrays, strict=True):
         variable.assign(value)
     return header["history"]
+
+
+def remove(path):
+    """Take away the checkpoint of a run that is recorded, and what killed workers left half-written of it."""
+    for each in (Path(path), *parts(Path(path))):
+        each.unlink(missing_ok=True)
 
 
 def _state(model):

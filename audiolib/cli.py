@@ -253,9 +253,10 @@ def train(corpus, results, data, threads, quiet, more, **parts):
     from audiolib.recipe import PAPER
 
     _use_data(data)
+    spoken_for = {"corpus", *parts}
     for each in more:
         name, _, value = each.partition("=")
-        if name == "corpus" or name in parts:
+        if name in spoken_for:
             raise AudiolibError(f"--set {each}: {name} has an argument or an option of its own; see train --help")
         try:
             parts[name] = json.loads(value)

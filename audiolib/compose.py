@@ -18,7 +18,6 @@ Chapters: 01_dataset, 05_chroma
 
 import io
 import json
-import os
 from pathlib import Path
 
 import joblib
@@ -28,6 +27,7 @@ import soundfile
 from tqdm import tqdm
 
 from audiolib import AudiolibError, sounds
+from audiolib.files import written_whole
 from audiolib.scores import CHORDS, INSTRUMENTS, NOTES, PIECES, RECORDINGS, SCALES, STROKES, STYLES
 
 GENRES = tuple(STYLES)
@@ -263,7 +263,8 @@ def write_corpus(folder, *, tracks=10, seconds=30.0, seed=0, progress=True):
         bar = tqdm(jobs(calls), total=len(todo), desc="composing", unit="track", disable=not progress)
         sizes = sizes | dict(bar)
         about = settings | {"files": {name: sizes[name] for name in names}}
-        _write_whole(manifest, json.dumps(about, indent=1).encode())
+        with written_whole(manifest) as part:
+            part.write_text(json.dumps(about, indent=1))
     except OSError as error:
         megabytes = 0.035 * len(names) * seconds
         raise AudiolibError(
@@ -291,17 +292,9 @@ def _size(path):
 def _write_track(folder, name, genre, index, seconds, seed):
     data = io.BytesIO()
     soundfile.write(data, track(genre, index, seconds=seconds, seed=seed), 22050, format="FLAC", subtype="PCM_16")
-    _write_whole(folder / name, data.getvalue())
+    with written_whole(folder / name) as part:
+        part.write_bytes(data.getvalue())
     return name, len(data.getvalue())
-
-
-def _write_whole(path, data):
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # a reader of the corpus looks for .flac and sees none
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 # --- one composition, many performances -------------------------------------------------------------------------------

@@ -9,10 +9,8 @@ Chapters: 10_experiments, 11_leak, 12_verdict
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from collections import defaultdict
 from dataclasses import fields
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from audiolib import AudiolibError, evaluation
+from audiolib.files import written_whole
 from audiolib.recipe import Recipe, hears
 
 FORMAT = 1
@@ -72,16 +71,12 @@ def write_record(record, folder):
     record["checksum"] = _checksum(record)
     lines = (f"{json.dumps(name)}: {json.dumps(part, allow_nan=False)}" for name, part in record.items())
     text = "{\n" + ",\n".join(lines) + "\n}\n"  # a line a part, for those who look at the file or at its changes
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        with written_whole(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise AudiolibError(f"{path} cannot be written ({error}); choose a folder that can") from error
-    finally:
-        with contextlib.suppress(OSError):  # where nothing can be written nothing was left
-            partial.unlink()
     return path
 
 
@@ -141,10 +136,15 @@ def table(records, *, by=BY):
         ``track_accuracy`` (mean over seeds, each the mean over its folds' tracks, with Student's t interval;
         see ``evaluation.over_seeds``), ``over_tracks`` (low and high of Wilson's interval of the mean over the tracks
         that one seed is tested on), ``n`` (these tracks), ``epoch_seconds`` (median) and ``parameters``.
+
+    Raises
+    ------
+    AudiolibError
+        If a recipe is there twice.
     """
     rows = defaultdict(list)
     records = list(records)
-    _refuse_repeats(json.dumps(record["recipe"], sort_keys=True) for record in records)
+    _refuse_repeats([json.dumps(record["recipe"], sort_keys=True) for record in records], "recipe")
     for record in records:
         recipe = record["recipe"] | {"frontend": hears(record["recipe"]["frontend"])}
         rows[tuple(json.dumps(recipe[name]) for name in by)].append(record)
@@ -182,14 +182,14 @@ def compare(first, second):
     Raises
     ------
     AudiolibError
-        If there is no pair, or a pair was not tested on the same tracks.
+        If there is no pair, a pair was not tested on the same tracks, or a side has two records for one place.
     """
     def place(record):
         recipe = record["recipe"]
         return record["data"]["name"], recipe["protocol"], recipe["seed"], recipe["fold"]
 
-    _refuse_repeats(map(place, first))
-    _refuse_repeats(map(place, second))
+    for side in (first, second):
+        _refuse_repeats([place(record) for record in side], "corpus, protocol, seed and fold")
     seconds = {place(record): record for record in second}
     pairs = [(record, seconds[place(record)]) for record in first if place(record) in seconds]
     if not pairs:
@@ -208,14 +208,10 @@ def compare(first, second):
     return result | {"difference": float(right[1].sum() - right[0].sum()) / tested, "pairs": len(pairs)}
 
 
-def _refuse_repeats(places):
-    """The same run twice would count its tracks twice; two recipes at one place would not say which is meant."""
-    places = list(places)
-    if repeats := len(places) - len(set(places)):
-        raise AudiolibError(
-            f"{repeats} of {len(places)} records repeat the recipe, or the corpus, protocol, seed and fold, of another "
-            "one; give each once, and of one recipe on each side of a comparison"
-        )
+def _refuse_repeats(keys, what):
+    """A run told twice would count its tracks twice, and of two recipes on a side nobody knows which is meant."""
+    if repeats := len(keys) - len(set(keys)):
+        raise AudiolibError(f"{repeats} of {len(keys)} records repeat the {what} of another one; give each once")
 
 
 def _pooled(accuracies):

@@ -11,7 +11,6 @@ Chapters: 10_experiments, 11_leak, 12_verdict
 from __future__ import annotations
 
 import functools
-import glob
 import os
 import threading
 import time
@@ -23,7 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from audiolib import AudiolibError
-from audiolib.checkpoint import check_writable, write_npz
+from audiolib.checkpoint import check_writable, remove, write_npz
 from audiolib.records import compare, load, make_record, read_record, table, write_record
 
 __all__ = ["compare", "load", "make_record", "read_record", "run", "table", "write_record"]
@@ -160,9 +159,7 @@ def _keep(result, folder):
         arrays = {f"{number:04d}": weight for number, weight in enumerate(result["weights"])}
         write_npz(folder / f"{result['recipe'].name}.npz", arrays)
     write_record(result["record"], folder)
-    checkpoint = Path(result["checkpoint"])
-    for left in (checkpoint, *checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}.*.partial")):
-        left.unlink(missing_ok=True)  # half-written ones are of a worker that was killed
+    remove(result["checkpoint"])
 
 
 def _on_joblib(todo, folder, jobs, options):

@@ -227,7 +227,7 @@ def test_what_a_killed_process_left_is_not_used_and_is_swept_away(corpus, good, 
     assert process.stdout.readline() == "writing\n"
     process.send_signal(signal.SIGKILL)
     process.wait()
-    left = list(cache_root.rglob("*.npy")) + list(cache_root.rglob("*.tmp"))
+    left = list(cache_root.rglob("*.npy")) + list(cache_root.rglob("*.part"))
     assert left, "the process was not killed while it wrote"
     assert_same(quiet_extract(corpus), good)
     assert all(path.exists() for path in left), "it could be another process's, still at work"

@@ -8,6 +8,7 @@ import audiolib
 
 # The way of the data, left to right; no module imports one to its right.
 ORDER = [
+    "files",
     "sounds",
     "scores",
     "compose",

@@ -519,3 +519,9 @@ def test_a_folder_or_a_pipe_is_no_record(tmp_path):
     for name in ("a.json", "b.json"):
         with pytest.raises(AudiolibError, match=f"{name} is not a whole record"):
             study.read_record(tmp_path / name)
+
+
+def test_a_record_below_a_file_is_told_in_the_librarys_words(record, tmp_path):
+    (tmp_path / "results").write_text("a file in the way")
+    with pytest.raises(AudiolibError, match="cannot be written"):
+        study.write_record(record, tmp_path / "results" / "deeper")

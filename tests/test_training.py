@@ -323,7 +323,7 @@ def saved(tiny, tmp_path):
 
 def test_what_a_killed_run_left_half_written_is_swept_up_and_what_is_being_written_is_not(saved):
     model, path, identity = saved
-    old, fresh = (path.with_name(f"{path.name}.{pid}.partial") for pid in (111, 222))
+    old, fresh = (path.with_name(f".{path.name}.{token}.part") for token in ("0a", "0b"))
     for each in (old, fresh):
         each.write_bytes(b"half")
     os.utime(old, (0, 0))

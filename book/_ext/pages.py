@@ -59,7 +59,7 @@ def drop_thebe(app, doctree, docname):
 THIN = "\u202f"  # a narrow space at which no line ends
 PROSE = (  # everywhere but in code and formulas
     (re.compile(r" (?=%)"), THIN),
-    (re.compile(r"(?<=\d) (?=\d{3}(?!\d))"), THIN),
+    (re.compile(r"(?<!\d)(\d{1,3}) (?=\d{3}(?!\d))"), rf"\1{THIN}"),  # not after a year
 )
 GLUED = (  # what a cell writes is not what a book prints, and smartquotes does not see it
     (re.compile(r"(?<!\w)-(?=\d)"), "\u2212"),  # a minus sign, not a hyphen
