@@ -46,8 +46,8 @@ lab: $(VENV)/share/jupyter/lab/settings/overrides.json $(BUILD)/corpus.txt  ## J
 	$(VENV)/bin/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
 
 bench: $(ENV) $(BUILD)/corpus.txt  ## measure speed and memory, each as a ratio within one run
-	$(RUN) -m audiolib.bench --corpus $(CORPUS)
-	$(RUN) -m audiolib.bench_models
+	$(RUN) benchmarks/features.py --corpus $(CORPUS)
+	$(RUN) benchmarks/models.py
 
 publish: book  ## put the rendered book on the branch gh-pages of origin
 	$(VENV)/bin/ghp-import --no-jekyll --push --force --message 'The book, rendered' $(BUILD)/html

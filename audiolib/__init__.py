@@ -4,21 +4,20 @@ The modules stand in the order in which sound becomes a result, and none imports
 
 ===============  =====================================================================================
 ``sounds``       small signals for teaching: tones, chords, chirps, plucked strings, drums, noise
-``scores``       the music of the embedded corpus, as tables
-``compose``      the embedded corpus and two pieces to perform, out of ``sounds``, ``scores`` and a seed
-``corpora``      what is on disk: clips with label, group, fold; loading, checking and fetching them
-                 (``known`` is the table of those known by name, ``reading`` and ``download`` its hands;
-                 here and below, what is written is whole or not there: ``files``)
-``frontend``     from a signal to log-mel or MFCC segments ``[segment, frame, band]``
-``features``     the same for a whole corpus, on all cores, kept in the ``cache``
+``compose``      the embedded corpus and two pieces to perform, out of ``sounds``, tables and a seed
+``corpora``      what is on disk: clips with label, group, fold; loading, reading, checking, fetching them
+``download``     archives from a public address, with nothing taken on trust
+``features``     from a signal, or a whole corpus, to log-mel or MFCC segments ``[segment, frame, band]``
 ``archive``      features to hand on where the audio may not be: the log-mel archive
 ``protocols``    which segments may be in train, valid and test
-``models``       the paper's networks and their controlled twins, in plain Keras (see ``backend``)
+``networks``     the paper's networks and their controlled twins as data
+``models``       the same in plain Keras (see ``backend``)
 ``cost``         parameters, multiply-adds, activations, receptive field, latency of a model
-``recipe``       all that decides a training, as data
-``training``     from a ``Recipe`` to a ``Run``: all that came of it (with ``augmentation``, ``checkpoint``)
+``recipes``      all that decides a training, as data; the studies of the book as lists of such
+``training``     from a ``Recipe`` to a ``Run``: all that came of it (with ``augmentation``)
 ``evaluation``   accuracy with its interval, votes over a track's segments, paired tests
-``study``        many recipes on many cores, one small JSON record each (``records``, ``studies``)
+``records``      one small JSON file a run: read, write, table
+``study``        many recipes on many cores
 ``plots``        one function a figure
 ``cli``          the same from a terminal: ``python -m audiolib``
 ===============  =====================================================================================

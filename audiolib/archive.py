@@ -30,9 +30,8 @@ from pathlib import Path
 import numpy as np
 
 from audiolib import AudiolibError, corpora
-from audiolib.features import LOG_MEL, Features, clipwise, mfcc, tell_skipped
-from audiolib.files import written_whole
-from audiolib.frontend import mel_levels
+from audiolib._files import written_whole
+from audiolib.features import LOG_MEL, Features, clipwise, mel_levels, mfcc, tell_skipped
 
 _SCALARS = ("sample_rate", "n_fft", "hop_length", "n_mels", "fmin", "fmax", "first_frame")
 

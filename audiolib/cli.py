@@ -202,7 +202,7 @@ def models(frames, bands, classes, hop_length, n_fft, sample_rate):
         python -m audiolib models --frames 77 --bands 128
     """
     from audiolib import cost
-    from audiolib.models import frames_needed
+    from audiolib.networks import frames_needed
 
     rows = cost.table(
         frames=frames, bands=bands, classes=classes,
@@ -250,7 +250,7 @@ def train(corpus, results, data, threads, quiet, more, **parts):
     from pathlib import Path
 
     from audiolib import study
-    from audiolib.recipe import PAPER
+    from audiolib.recipes import PAPER
 
     _use_data(data)
     spoken_for = {"corpus", *parts}
@@ -300,18 +300,18 @@ def study_(name, only, listing, jobs, address, weights, results, data, threads, 
     """
     from pathlib import Path
 
-    from audiolib import studies, study
+    from audiolib import recipes, study
 
     _use_data(data)
-    recipes = [recipe for recipe in studies.recipes(name) if all(text in recipe.name for text in only)]
-    if not recipes:
+    chosen = [recipe for recipe in recipes.study(name) if all(text in recipe.name for text in only)]
+    if not chosen:
         raise AudiolibError(f"no recipe of the study {name!r} has {' and '.join(only)} in its name; see --list")
     if listing:
-        for recipe in recipes:
+        for recipe in chosen:
             click.echo(f"{'done' if (Path(results) / f'{recipe.name}.json').exists() else '    '}  {recipe.name}")
         return
     options = {"jobs": jobs, "threads": threads, "address": address, "weights": weights, "progress": not quiet}
-    _tell(study.run(recipes, folder=results, **options))
+    _tell(study.run(chosen, folder=results, **options))
 
 
 def _use_data(folder):

@@ -27,8 +27,8 @@ import soundfile
 from tqdm import tqdm
 
 from audiolib import AudiolibError, sounds
-from audiolib.files import written_whole
-from audiolib.scores import CHORDS, INSTRUMENTS, NOTES, PIECES, RECORDINGS, SCALES, STROKES, STYLES
+from audiolib._files import written_whole
+from audiolib._scores import CHORDS, INSTRUMENTS, NOTES, PIECES, RECORDINGS, SCALES, STROKES, STYLES
 
 GENRES = tuple(STYLES)
 VERSION = 1  # of the music: a change that can be heard gets a new number, and corpora of the old one are made again

@@ -32,8 +32,8 @@ import pooch
 from tqdm.auto import tqdm
 
 from audiolib import AudiolibError, download
-from audiolib.known import DESCRIPTIONS, Description
-from audiolib.reading import read
+from audiolib._catalogue import DESCRIPTIONS, Description
+from audiolib._decode import read
 
 __all__ = ["DESCRIPTIONS", "Clip", "Corpus", "Description", "Report", "cache_root", "check", "content_digest",
            "data_root", "digest", "fetch", "load", "read"]

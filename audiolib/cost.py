@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binom
 
-from audiolib import AudiolibError, models
+from audiolib import AudiolibError, models, networks
 from audiolib.backend import keras
 
 kl = keras.layers
@@ -154,12 +154,12 @@ def table(*, frames, bands, classes=10, **seconds):
     Returns
     -------
     dict
-        Name to `Summary`, or to None where the segment is shorter than `audiolib.models.frames_needed`.
+        Name to `Summary`, or to None where the segment is shorter than `audiolib.networks.frames_needed`.
     """
     size = {"frames": frames, "bands": bands, "classes": classes}
     if frames < 1:
         raise AudiolibError(f"frames={frames}: must be at least 1")
-    long_enough = {name: frames >= models.frames_needed(name) for name in models.NAMES}
+    long_enough = {name: frames >= networks.frames_needed(name) for name in networks.NAMES}
     return {name: summary(models.build(name, **size), **seconds) if ok else None for name, ok in long_enough.items()}
 
 

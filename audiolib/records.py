@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from audiolib import AudiolibError, evaluation
-from audiolib.files import written_whole
-from audiolib.recipe import Recipe, hears
+from audiolib._files import written_whole
+from audiolib.recipes import Recipe, hears
 
 FORMAT = 1
 # What records of one row of `table` agree in: all of the recipe but what repeats it. Rows are sorted in this order.

@@ -22,7 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from audiolib import AudiolibError
-from audiolib.checkpoint import check_writable, remove, write_npz
+from audiolib._checkpoint import check_writable, remove, write_npz
 from audiolib.records import compare, load, make_record, read_record, table, write_record
 
 __all__ = ["compare", "load", "make_record", "read_record", "run", "table", "write_record"]

@@ -28,10 +28,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from audiolib import AudiolibError, __version__, augmentation, checkpoint, evaluation, models, protocols
-from audiolib.recipe import PAPER, Recipe, grid
-
-__all__ = ["PAPER", "Recipe", "Run", "grid", "load_features", "predict", "set_threads", "train"]
+from audiolib import AudiolibError, __version__, _checkpoint, augmentation, evaluation, models, protocols
+from audiolib.recipes import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +76,7 @@ class Run:
 
     def save_weights(self, path):
         """Write the weights as an ``.npz`` file, in the order of ``model.weights``."""
-        checkpoint.write_npz(path, {f"{i:04d}": value for i, value in enumerate(self.model.get_weights())})
+        _checkpoint.write_npz(path, {f"{i:04d}": value for i, value in enumerate(self.model.get_weights())})
 
 
 def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
@@ -112,7 +110,7 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     features = load_features(recipe) if features is None else features
     _check_finite(features)
     if folder:
-        checkpoint.check_writable(folder)
+        _checkpoint.check_writable(folder)
     split = protocols.split(features, recipe.protocol, fold=recipe.fold, seed=recipe.seed)
     if recipe.batch > len(split.train):
         raise AudiolibError(f"batch={recipe.batch} is more than the {len(split.train)} segments of the training part")
@@ -121,7 +119,7 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     augment = augmentation.Augmentation(recipe.augmentation, features, split.train, mean, deviation)
     path = Path(folder) / f"{recipe.name}.npz" if folder else None
     identity = {"recipe": recipe.to_dict(), "data": features.fingerprint, "versions": _versions()}
-    history = checkpoint.resume(path, model, identity) if path else {}
+    history = _checkpoint.resume(path, model, identity) if path else {}
     done = len(history.get("loss", ()))
 
     y, saved = features.y, time.monotonic()
@@ -142,7 +140,7 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
         for name, value in row.items():
             history.setdefault(name, []).append(value)
         if path and (time.monotonic() - saved >= every or epoch + 1 == recipe.epochs):
-            checkpoint.save(path, model, history, identity)
+            _checkpoint.save(path, model, history, identity)
             saved = time.monotonic()
         bar.set_postfix({name: f"{row[name]:.3f}" for name in ("loss", "accuracy", "val_accuracy")}, refresh=False)
         bar.update()

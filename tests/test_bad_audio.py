@@ -313,7 +313,7 @@ def test_file_that_may_not_be_read_says_so(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise soundfile.LibsndfileError(2, f"Error opening {str(path)!r}: ")
 
-    monkeypatch.setattr("audiolib.reading.soundfile.SoundFile", refuse)
+    monkeypatch.setattr("audiolib._decode.soundfile.SoundFile", refuse)
     with pytest.raises(AudiolibError, match=rf"a\.wav: cannot be decoded \(.*unreadable.*({WAY_OUT})"):
         corpora.read(path)
 

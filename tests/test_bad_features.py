@@ -16,7 +16,7 @@ import pytest
 import soundfile
 from test_features import SMALL, quiet_extract, write_corpus
 
-from audiolib import AudiolibError, cache, corpora
+from audiolib import AudiolibError, _cache, corpora
 from audiolib.features import Frontend
 
 
@@ -122,7 +122,7 @@ def test_a_corpus_without_one_good_clip_is_an_error_that_names_the_first(corpus)
         quiet_extract(corpus, Frontend(sample_rate=8000, n_fft=512, n_mels=40))
 
 
-# The cache. Whatever happens to it, the result is right.
+# The _cache. Whatever happens to it, the result is right.
 
 def cut_in_half(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -177,14 +177,14 @@ def test_a_damaged_manifest_is_never_used(corpus, good, cache_root, damage):
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", '{"x": 3}', None])
 def test_a_damaged_index_of_digests_costs_only_time(corpus, cache_root, monkeypatch, content):
-    monkeypatch.setattr(cache, "YOUNG_NS", -1)
+    monkeypatch.setattr(_cache, "YOUNG_NS", -1)
     paths = [clip.path for clip in corpus.clips]
-    right = cache.digests(paths)
+    right = _cache.digests(paths)
     (index,) = cache_root.glob("digests/*.json")
     if content is None:  # well-formed, but the entries are not
         content = json.dumps({str(path): [1, 2] for path in paths})
     index.write_text(content)
-    assert cache.digests(paths) == right
+    assert _cache.digests(paths) == right
 
 
 def test_a_touched_cache_is_checked_and_used(corpus, cache_root, monkeypatch):
@@ -198,7 +198,7 @@ def test_a_touched_cache_is_checked_and_used(corpus, cache_root, monkeypatch):
 SLOW_SAVE = """
 import os, sys, time
 import numpy as np
-from audiolib import cache, corpora
+from audiolib import _cache, corpora
 from audiolib.features import Frontend, extract
 
 def save(file, x, **options):
@@ -323,11 +323,11 @@ def test_two_processes_at_once_both_get_the_right_result(corpus, good, cache_roo
 
 def test_a_writer_that_comes_second_is_whole_too(corpus, good, cache_root, monkeypatch):
     """Between the look into the cache and the writing, another process has written the same."""
-    look = cache.load
-    monkeypatch.setattr(cache, "load", lambda key: None)
+    look = _cache.load
+    monkeypatch.setattr(_cache, "load", lambda key: None)
     for _ in range(2):
         assert_same(quiet_extract(corpus), good)
-    monkeypatch.setattr(cache, "load", look)
+    monkeypatch.setattr(_cache, "load", look)
     monkeypatch.setattr("audiolib.features._run", None)
     assert_same(quiet_extract(corpus), good)
 

@@ -7,7 +7,7 @@ from test_training import QUICK, toy
 
 from audiolib import AudiolibError, training
 from audiolib.features import Features
-from audiolib.recipe import PAPER, Recipe
+from audiolib.recipes import PAPER, Recipe
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from audiolib import AudiolibError, compose, scores
+from audiolib import AudiolibError, _scores, compose
 
 SR = 22050
 
@@ -30,16 +30,16 @@ def corpus():
 
 def test_the_genres_are_gtzans():
     expected = "blues classical country disco hiphop jazz metal pop reggae rock"
-    assert compose.GENRES == tuple(expected.split()) == tuple(scores.RECORDINGS)
+    assert compose.GENRES == tuple(expected.split()) == tuple(_scores.RECORDINGS)
 
 
 @pytest.mark.parametrize("genre", compose.GENRES)
 def test_every_entry_of_the_tables_can_be_played(genre):
-    for style in scores.STYLES[genre]:
+    for style in _scores.STYLES[genre]:
         for chords in style["chords"]:
             for name in chords.replace("-", " ").split():
                 compose._chord(name)
-        assert set(style["scales"]) <= set(scores.SCALES)
+        assert set(style["scales"]) <= set(_scores.SCALES)
         assert style["parts"][0][4] == 1.0  # the first part is in every track
         bars = {len(bar) for part in style["parts"] for pattern in part[5] for bar in pattern.split("|")}
         assert len(bars) == 1 and bars.pop() % style["steps"] == 0
@@ -51,9 +51,9 @@ def test_every_entry_of_the_tables_can_be_played(genre):
                 assert 0.2 < np.abs(y).max() <= 1.001
 
 
-@pytest.mark.parametrize("piece", scores.PIECES)
+@pytest.mark.parametrize("piece", _scores.PIECES)
 def test_every_bar_of_a_piece_is_full_and_has_a_chord(piece):
-    score = scores.PIECES[piece]
+    score = _scores.PIECES[piece]
     bars = score["melody"].split("|")
     assert [sum(float(note.split(":")[1]) for note in bar.split()) for bar in bars] == [score["beats"]] * len(bars)
     assert len(score["chords"].split()) == len(bars)
@@ -283,7 +283,7 @@ def performances():
 def test_a_performance_lasts_about_twenty_seconds_and_says_when_each_note_begins(performances):
     for name, (y, onsets) in performances.items():
         assert 15 < len(y) / SR < 23 and np.abs(y).max() == pytest.approx(0.7, abs=0.01)
-        notes = scores.PIECES["ferry" if name == "other" else "lantern"]["melody"].count(":")
+        notes = _scores.PIECES["ferry" if name == "other" else "lantern"]["melody"].count(":")
         assert onsets.shape == (notes,) and (np.diff(onsets) > 0.1).all() and onsets[-1] < len(y) / SR
 
 

@@ -6,11 +6,11 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import binom
 
-from audiolib import AudiolibError, cli, cost, models
+from audiolib import AudiolibError, cli, cost, models, networks
 
 
 @pytest.mark.parametrize("form", ["1d", "2d"])
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", networks.NAMES)
 def test_parameters_are_those_that_keras_counts_layer_by_layer(name, form):
     model = models.build(name, frames=60, bands=7, form=form)
     rows = cost.layers(model)
@@ -88,9 +88,9 @@ def test_a_convolution_in_groups_sees_only_its_part_of_the_channels():
     assert cost.layers(model)[0].parameters == model.count_params()
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", networks.NAMES)
 def test_the_receptive_field_is_the_shortest_segment_that_the_network_takes(name):
-    assert cost.summary(models.build(name, frames=80, bands=3)).field == models.frames_needed(name)
+    assert cost.summary(models.build(name, frames=80, bands=3)).field == networks.frames_needed(name)
 
 
 def test_no_frame_outside_the_receptive_field_moves_the_output_and_its_edges_do():
@@ -151,7 +151,7 @@ def test_a_layer_without_a_formula_and_a_branch_are_refused_by_name():
 
 def test_the_table_has_every_network_and_none_where_a_segment_is_too_short():
     rows = cost.table(frames=40, bands=3, hop_seconds=0.01, window_seconds=0.025)
-    assert tuple(rows) == models.NAMES
+    assert tuple(rows) == networks.NAMES
     assert {name for name, bill in rows.items() if bill} == {"deep-separable", "deep-standard", "statistics"}
     assert rows["deep-separable"].field_ms == pytest.approx(29 * 10 + 25)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiolib import AudiolibError, cache, corpora, features
+from audiolib import AudiolibError, _cache, corpora, features
 from audiolib.features import LOG_MEL, PAPER_MFCC, Features, Frontend, extract, mfcc, transform
 
 SMALL = Frontend(sample_rate=8000, n_fft=256, hop_length=128, n_mels=20, segment_seconds=0.5)
@@ -384,7 +384,7 @@ class TestCache:
         assert after.digests[0] != before.digests[0] and after.digests[1:] == before.digests[1:]
 
     def test_a_changed_file_is_noticed_once_the_index_knows_it(self, corpus, decoded, monkeypatch):
-        monkeypatch.setattr(cache, "YOUNG_NS", -1)
+        monkeypatch.setattr(_cache, "YOUNG_NS", -1)
         before = quiet_extract(corpus)
         path = corpus.clips[0].path
         y, sr = soundfile.read(path)
@@ -410,8 +410,8 @@ class TestCache:
 
     def test_another_version_of_a_library_is_another_result(self, corpus, decoded, monkeypatch):
         quiet_extract(corpus)
-        versions = cache._versions()
-        monkeypatch.setattr(cache, "_versions", lambda: versions | {"librosa": "99"})
+        versions = _cache._versions()
+        monkeypatch.setattr(_cache, "_versions", lambda: versions | {"librosa": "99"})
         quiet_extract(corpus)
         assert len(decoded) == 12
 
@@ -419,24 +419,24 @@ class TestCache:
         hashed, digest = [], corpora.digest
         monkeypatch.setattr(corpora, "digest", lambda path: hashed.append(path) or digest(path))
         paths = [clip.path for clip in corpus.clips]
-        first = cache.digests(paths)
-        assert cache.digests(paths) == first
+        first = _cache.digests(paths)
+        assert _cache.digests(paths) == first
         assert len(hashed) == 12, "files younger than the clock's tick must not be trusted"
-        monkeypatch.setattr(cache, "YOUNG_NS", -1)
-        cache.digests(paths)
-        cache.digests(paths)
+        monkeypatch.setattr(_cache, "YOUNG_NS", -1)
+        _cache.digests(paths)
+        _cache.digests(paths)
         assert len(hashed) == 18
         paths[0].write_bytes(b"other")
-        assert cache.digests(paths)[0] != first[0] and cache.digests(paths)[1:] == first[1:]
+        assert _cache.digests(paths)[0] != first[0] and _cache.digests(paths)[1:] == first[1:]
 
     def test_a_part_of_a_corpus_does_not_forget_the_rest(self, corpus, monkeypatch):
-        monkeypatch.setattr(cache, "YOUNG_NS", -1)
+        monkeypatch.setattr(_cache, "YOUNG_NS", -1)
         paths = [clip.path for clip in corpus.clips]
-        whole = cache.digests(paths)
+        whole = _cache.digests(paths)
         paths[0].write_bytes(b"other")
-        assert cache.digests([paths[0], paths[-1]])[1] == whole[-1]
+        assert _cache.digests([paths[0], paths[-1]])[1] == whole[-1]
         monkeypatch.setattr(corpora, "digest", None)
-        assert cache.digests(paths)[1:] == whole[1:]
+        assert _cache.digests(paths)[1:] == whole[1:]
 
 
 @pytest.mark.real

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from audiolib import AudiolibError, models
+from audiolib import AudiolibError, models, networks
 
 PAPER = {"standard": 21_862_410, "separable": 21_274_634, "deep-separable": 1_010_570}
 
@@ -39,7 +39,7 @@ def test_the_sizes_after_each_pool_are_those_that_the_counts_demand():
     assert [deep.get_layer(f"pool_{i}").output.shape[1:] for i in (1, 2, 3)] == [(62, 256), (29, 128), (13, 64)]
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", networks.NAMES)
 def test_every_network_gives_probabilities_and_takes_a_training_step(name, segments):
     model = small(name)
     assert answers(model, segments).sum(axis=1) == pytest.approx(1, abs=1e-5)
@@ -51,7 +51,7 @@ def test_every_network_gives_probabilities_and_takes_a_training_step(name, segme
     assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", networks.NAMES)
 def test_both_forms_give_the_same_numbers_from_the_same_weights(name, segments):
     def features(model):  # fresh networks answer almost evenly; what goes into the softmax shows more
         values = answers(keras.Model(model.input, model.layers[-2].output), segments)
@@ -174,9 +174,9 @@ def test_our_own_networks_have_at_most_a_million_parameters():
     assert all(models.build(name, frames=77, bands=128).count_params() < 1e6 for name in ("statistics", "square"))
 
 
-@pytest.mark.parametrize("name", models.NAMES)
+@pytest.mark.parametrize("name", networks.NAMES)
 def test_the_shortest_segment_is_the_one_that_is_named(name):
-    needed = models.frames_needed(name)
+    needed = networks.frames_needed(name)
     models.build(name, frames=needed, bands=2)
     with pytest.raises(AudiolibError, match=f"at least {needed} frames"):
         models.build(name, frames=needed - 1, bands=2)

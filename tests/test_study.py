@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from audiolib import AudiolibError, archive, evaluation, studies, study, training
+from audiolib import AudiolibError, archive, evaluation, recipes, study, training
 from audiolib.cli import main
-from audiolib.recipe import Recipe
+from audiolib.recipes import Recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,7 +37,7 @@ def write_archive(path, tracks=24, frames=120):
 
 
 @pytest.fixture
-def recipes(data_root):
+def toys(data_root):
     write_archive(data_root / "toy.npz")
     first = Recipe(
         corpus="toy.npz", frontend={"segment_seconds": 3.0, "n_mfcc": 5}, protocol="track", model="separable-small",
@@ -124,10 +124,10 @@ def test_a_record_under_another_name_is_not_taken_for_the_run(record, tmp_path):
         study.run([other], folder=tmp_path, progress=False)
 
 
-def test_a_folder_that_cannot_be_written_is_told_before_training(recipes, tmp_path):
+def test_a_folder_that_cannot_be_written_is_told_before_training(toys, tmp_path):
     (tmp_path / "results").write_text("a file in the way")
     with pytest.raises(AudiolibError, match=r"results cannot be written to .*choose another folder"):
-        study.run(recipes, folder=tmp_path / "results", progress=False)
+        study.run(toys, folder=tmp_path / "results", progress=False)
     assert not list((tmp_path / "cache").iterdir())
 
 
@@ -193,40 +193,40 @@ def test_other_test_parts_cannot_be_compared(record):
 # --- studies ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_study_does_what_has_no_record_and_skips_the_rest(recipes, tmp_path, cache_root, monkeypatch):
+def test_a_study_does_what_has_no_record_and_skips_the_rest(toys, tmp_path, cache_root, monkeypatch):
     folder = tmp_path / "results"
-    (first,) = study.run(recipes[:1], folder=folder, progress=False)
-    written = (folder / f"{recipes[0].name}.json").stat().st_mtime_ns
+    (first,) = study.run(toys[:1], folder=folder, progress=False)
+    written = (folder / f"{toys[0].name}.json").stat().st_mtime_ns
     trained = []
     real = training.train
     monkeypatch.setattr(training, "train", lambda recipe, **o: trained.append(recipe) or real(recipe, **o))
-    again = study.run([recipes[0], recipes[1], recipes[0]], folder=folder, weights=True, progress=False)
-    assert trained == [recipes[1]]
+    again = study.run([toys[0], toys[1], toys[0]], folder=folder, weights=True, progress=False)
+    assert trained == [toys[1]]
     assert [record["recipe"]["seed"] for record in again] == [0, 1]
-    assert (folder / f"{recipes[0].name}.json").stat().st_mtime_ns == written
+    assert (folder / f"{toys[0].name}.json").stat().st_mtime_ns == written
     assert again[0] == first
-    assert (folder / f"{recipes[1].name}.npz").exists()  # weights, because they were asked for
+    assert (folder / f"{toys[1].name}.npz").exists()  # weights, because they were asked for
     assert not list((cache_root / "runs").iterdir())  # no checkpoint is left
 
 
-def test_a_recipe_that_does_not_work_is_told_and_the_others_are_finished(recipes, tmp_path):
-    bad = recipes[0].but(batch=1000)
+def test_a_recipe_that_does_not_work_is_told_and_the_others_are_finished(toys, tmp_path):
+    bad = toys[0].but(batch=1000)
     with pytest.raises(AudiolibError, match=r"1 of 2 recipes did not work: .*batch=1000 is more than the 28 segments"):
-        study.run([bad, recipes[1]], folder=tmp_path / "results", progress=False)
+        study.run([bad, toys[1]], folder=tmp_path / "results", progress=False)
     assert len(study.load(tmp_path / "results")) == 1
 
 
-def test_what_is_wrong_with_many_recipes_is_told_once(recipes, tmp_path):
-    gone = [recipe.but(corpus="gone.npz") for recipe in recipes]
+def test_what_is_wrong_with_many_recipes_is_told_once(toys, tmp_path):
+    gone = [recipe.but(corpus="gone.npz") for recipe in toys]
     message = r"3 of 3 recipes did not work: gone_track.*seed0_\w+ and 2 more: "
     with pytest.raises(AudiolibError, match=message) as caught:
         study.run(gone, folder=tmp_path / "results", progress=False)
     assert str(caught.value).count("no such file") == 1
 
 
-def test_a_corpus_with_a_long_name_has_a_record_with_a_shorter_one(recipes, tmp_path, data_root):
+def test_a_corpus_with_a_long_name_has_a_record_with_a_shorter_one(toys, tmp_path, data_root):
     (data_root / "toy.npz").rename(data_root / f"{'toy' * 80}.npz")
-    recipe = recipes[0].but(corpus=f"{'toy' * 80}.npz", epochs=1)
+    recipe = toys[0].but(corpus=f"{'toy' * 80}.npz", epochs=1)
     assert study.run([recipe], folder=tmp_path / "results", progress=False)
 
 
@@ -258,20 +258,20 @@ def wait_for(condition, seconds=120):
     raise AssertionError("what the test waits for did not happen")
 
 
-def test_workers_left_by_other_work_do_not_answer_with_its_data_root(recipes, tmp_path, monkeypatch):
+def test_workers_left_by_other_work_do_not_answer_with_its_data_root(toys, tmp_path, monkeypatch):
     import joblib
 
     with monkeypatch.context() as other:
         other.setenv("AUDIOLIB_DATA", str(tmp_path / "elsewhere"))
         joblib.Parallel(2)(joblib.delayed(os.getenv)("AUDIOLIB_DATA") for _ in range(4))
-    assert len(study.run(recipes[:1], folder=tmp_path / "results", jobs=2, threads=1, progress=False)) == 1
+    assert len(study.run(toys[:1], folder=tmp_path / "results", jobs=2, threads=1, progress=False)) == 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the workers")
-def test_a_study_survives_the_loss_of_one_of_its_two_workers(recipes, tmp_path, cache_root):
+def test_a_study_survives_the_loss_of_one_of_its_two_workers(toys, tmp_path, cache_root):
     """Two processes, two runs; one worker is killed (SIGKILL) while both are at work."""
     # Long enough for the second worker to begin while the first is at work, on a busy machine too.
-    both = [recipe.but(epochs=200) for recipe in recipes[:2]]
+    both = [recipe.but(epochs=200) for recipe in toys[:2]]
 
     def kill():
         wait_for(lambda: len(list((cache_root / "runs").glob("*.npz"))) == 2)
@@ -293,17 +293,17 @@ SCRIPT = """
 import json, sys
 from audiolib import study
 from audiolib.cli import main
-from audiolib.recipe import Recipe
+from audiolib.recipes import Recipe
 recipe = Recipe.from_dict(json.loads(sys.argv[1]))
 for folder in sys.argv[2:]:
-    recipes = [recipe.but(epochs=1), recipe]
-    study.run(recipes, folder=folder, checkpoints=f"{folder}-runs", threads=1, every=0, progress=False)
+    toys = [recipe.but(epochs=1), recipe]
+    study.run(toys, folder=folder, checkpoints=f"{folder}-runs", threads=1, every=0, progress=False)
 """
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])
-def test_a_stopped_study_loses_no_finished_run_and_goes_on_to_the_same_numbers(how, recipes, tmp_path):
-    recipe, folder, other = recipes[0].but(epochs=25), tmp_path / "results", tmp_path / "whole"
+def test_a_stopped_study_loses_no_finished_run_and_goes_on_to_the_same_numbers(how, toys, tmp_path):
+    recipe, folder, other = toys[0].but(epochs=25), tmp_path / "results", tmp_path / "whole"
     command = [sys.executable, "-c", SCRIPT, json.dumps(recipe.to_dict())]
     stopped = subprocess.Popen([*command, str(folder)], stderr=subprocess.DEVNULL, cwd=ROOT)
     state = tmp_path / "results-runs" / f"{recipe.name}.npz"
@@ -321,16 +321,16 @@ def test_a_stopped_study_loses_no_finished_run_and_goes_on_to_the_same_numbers(h
 BOTH = """
 import json, sys
 from audiolib import study
-from audiolib.recipe import Recipe
+from audiolib.recipes import Recipe
 if __name__ == "__main__":
-    recipes = [Recipe.from_dict(json.loads(text)) for text in sys.argv[2:]]
-    study.run(recipes, folder=sys.argv[1], jobs=2, threads=1, every=0, progress=False)
+    toys = [Recipe.from_dict(json.loads(text)) for text in sys.argv[2:]]
+    study.run(toys, folder=sys.argv[1], jobs=2, threads=1, every=0, progress=False)
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find the workers")
-def test_the_workers_of_a_killed_study_do_not_go_on(recipes, tmp_path, cache_root):
-    texts = [json.dumps(recipe.but(epochs=100000).to_dict()) for recipe in recipes[:2]]
+def test_the_workers_of_a_killed_study_do_not_go_on(toys, tmp_path, cache_root):
+    texts = [json.dumps(recipe.but(epochs=100000).to_dict()) for recipe in toys[:2]]
     (tmp_path / "both.py").write_text(BOTH)
     command = [sys.executable, str(tmp_path / "both.py"), str(tmp_path / "results"), *texts]
     process, below = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}), []
@@ -346,7 +346,7 @@ def test_the_workers_of_a_killed_study_do_not_go_on(recipes, tmp_path, cache_roo
             os.kill(pid, signal.SIGKILL)
 
 
-def test_a_study_runs_on_a_dask_cluster_by_its_address(recipes, tmp_path):
+def test_a_study_runs_on_a_dask_cluster_by_its_address(toys, tmp_path):
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 1, "processes": False, "protocol": "tcp", "dashboard_address": None}
     threads = training._threads()  # the worker is in this process, which may have begun to compute
@@ -354,38 +354,38 @@ def test_a_study_runs_on_a_dask_cluster_by_its_address(recipes, tmp_path):
         distributed.LocalCluster(threads_per_worker=2, **options) as cluster,
         pytest.raises(AudiolibError, match=r"run 2 tasks at a time .* --nthreads 1"),
     ):
-        study.run(recipes[:1], folder=tmp_path / "results", address=cluster.scheduler_address, progress=False)
+        study.run(toys[:1], folder=tmp_path / "results", address=cluster.scheduler_address, progress=False)
     with distributed.LocalCluster(threads_per_worker=1, **options) as cluster:
         done = study.run(
-            recipes[:2], folder=tmp_path / "results", address=cluster.scheduler_address, threads=threads, progress=False
+            toys[:2], folder=tmp_path / "results", address=cluster.scheduler_address, threads=threads, progress=False
         )
     assert [record["recipe"]["seed"] for record in done] == [0, 1]
     assert len(study.load(tmp_path / "results")) == 2
 
 
-def test_a_scheduler_that_does_not_answer_is_named(recipes, tmp_path, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_named(toys, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(study, "ANSWER_SECONDS", 0.5)
     with pytest.raises(AudiolibError, match=r"no dask scheduler answers at tcp://127.0.0.1:9"):
-        study.run(recipes[:1], folder=tmp_path / "results", address="tcp://127.0.0.1:9", progress=False)
+        study.run(toys[:1], folder=tmp_path / "results", address="tcp://127.0.0.1:9", progress=False)
 
 
 # --- the studies of the book ------------------------------------------------------------------------------------------
 
 
 def test_the_studies_of_the_book_are_there_with_three_seeds_each():
-    for name in studies.STUDIES:
-        recipes = studies.recipes(name)
-        assert len(recipes) == len(set(recipes)), f"{name} asks for one run twice"
-        assert {recipe.seed for recipe in recipes} == {0, 1, 2}
-    paper = studies.recipes("paper")
+    for name in recipes.STUDIES:
+        listed = recipes.study(name)
+        assert len(listed) == len(set(listed)), f"{name} asks for one run twice"
+        assert {recipe.seed for recipe in listed} == {0, 1, 2}
+    paper = recipes.study("paper")
     assert {recipe.model for recipe in paper if recipe.epochs == 500} == {"standard", "separable", "deep-separable"}
     with pytest.raises(AudiolibError, match="no study is called 'papers'; there are paper, leak"):
-        studies.recipes("papers")
+        recipes.study("papers")
 
 
 def test_the_books_records_are_whole_and_of_its_studies():
-    known = {recipe for name in studies.STUDIES for recipe in studies.recipes(name)}
+    known = {recipe for name in recipes.STUDIES for recipe in recipes.study(name)}
     for path in (ROOT / "results").glob("*.json"):
         record = study.read_record(path)
         recipe = Recipe.from_dict(record["recipe"])
@@ -401,7 +401,7 @@ def test_the_books_records_are_whole_and_of_its_studies():
 @pytest.mark.real
 def test_a_recorded_run_can_be_repeated(real_data, monkeypatch, tmp_path):
     monkeypatch.setenv("AUDIOLIB_DATA", str(real_data))
-    recipe = next(recipe for recipe in studies.recipes("fast") if recipe.protocol == "fault-filtered")
+    recipe = next(recipe for recipe in recipes.study("fast") if recipe.protocol == "fault-filtered")
     recorded = study.read_record(ROOT / "results" / f"{recipe.name}.json")
     with pytest.warns(UserWarning, match=r"jazz\.00054"):
         (again,) = study.run([recipe], folder=tmp_path / "results", progress=False)
@@ -412,7 +412,7 @@ def test_a_recorded_run_can_be_repeated(real_data, monkeypatch, tmp_path):
 
 
 def test_twins_of_the_fair_study_differ_in_the_model_alone():
-    fair = studies.recipes("fair")
+    fair = recipes.study("fair")
     for recipe in fair:
         if "separable" in recipe.model:
             assert recipe.but(model=recipe.model.replace("separable", "standard")) in fair
@@ -421,7 +421,7 @@ def test_twins_of_the_fair_study_differ_in_the_model_alone():
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
-def test_train_from_the_command_line_records_the_run_and_says_so(recipes, tmp_path, data_root, monkeypatch):
+def test_train_from_the_command_line_records_the_run_and_says_so(toys, tmp_path, data_root, monkeypatch):
     monkeypatch.delenv("AUDIOLIB_DATA")
     command = ["train", "toy.npz", "--data", str(data_root), "--results", str(tmp_path / "results"), "--quiet"]
     command += ["--model", "separable-small", "--protocol", "track", "--epochs", "1"]
@@ -460,7 +460,7 @@ def test_a_mistake_on_the_command_line_is_one_line(command, message):
 # --- what a hostile user found ----------------------------------------------------------------------------------------
 
 
-def test_an_error_that_nobody_foresaw_costs_no_other_run(recipes, tmp_path, monkeypatch):
+def test_an_error_that_nobody_foresaw_costs_no_other_run(toys, tmp_path, monkeypatch):
     train = training.train
 
     def strange(recipe, **options):
@@ -470,7 +470,7 @@ def test_an_error_that_nobody_foresaw_costs_no_other_run(recipes, tmp_path, monk
 
     monkeypatch.setattr(training, "train", strange)
     with pytest.raises(AudiolibError, match=r"1 of 3 recipes did not work.*ZeroDivisionError: deep inside"):
-        study.run(recipes, folder=tmp_path / "results", progress=False)
+        study.run(toys, folder=tmp_path / "results", progress=False)
     assert len(study.load(tmp_path / "results")) == 2
 
 
@@ -482,8 +482,8 @@ def test_records_that_repeat_one_another_are_not_counted_twice(record):
         study.compare([record], [record, other])
 
 
-def test_a_record_of_other_data_is_not_taken_for_the_run(recipes, data_root, tmp_path):
-    recipe = recipes[0]
+def test_a_record_of_other_data_is_not_taken_for_the_run(toys, data_root, tmp_path):
+    recipe = toys[0]
     study.run([recipe], folder=tmp_path / "results", progress=False)
     write_archive(data_root / "toy.npz", tracks=30)
     arguments = ["train", "toy.npz", "--results", str(tmp_path / "results"), "--quiet"]
@@ -495,11 +495,11 @@ def test_a_record_of_other_data_is_not_taken_for_the_run(recipes, data_root, tmp
     assert result.exit_code == 1 and "is of other data than toy.npz holds here and now" in result.output
 
 
-def test_an_archive_that_was_written_anew_is_read_anew(recipes, data_root):
-    before = training.load_features(recipes[0])
-    assert training.load_features(recipes[0]) is before
+def test_an_archive_that_was_written_anew_is_read_anew(toys, data_root):
+    before = training.load_features(toys[0])
+    assert training.load_features(toys[0]) is before
     write_archive(data_root / "toy.npz", tracks=30)
-    assert training.load_features(recipes[0]).tracks == 30
+    assert training.load_features(toys[0]).tracks == 30
 
 
 @pytest.mark.parametrize("given", ["seed=5", "corpus=other"])

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from audiolib import AudiolibError, checkpoint, evaluation, models, training
+from audiolib import AudiolibError, _checkpoint, evaluation, models, training
 from audiolib.augmentation import Augmentation
 from audiolib.features import Features
-from audiolib.recipe import PAPER, Recipe, grid
+from audiolib.recipes import PAPER, Recipe, grid
 
 LABELS = ("blues", "disco", "rock")
 
@@ -317,7 +317,7 @@ def test_a_grid_is_all_combinations_with_the_last_fastest():
 def saved(tiny, tmp_path):
     """A model whose state is on disk, with what identifies it."""
     model, path, identity = training._compiled(QUICK, toy()), tmp_path / "runs" / "state.npz", {"data": "a"}
-    checkpoint.save(path, model, {"loss": [1.0]}, identity)
+    _checkpoint.save(path, model, {"loss": [1.0]}, identity)
     return model, path, identity
 
 
@@ -327,7 +327,7 @@ def test_what_a_killed_run_left_half_written_is_swept_up_and_what_is_being_writt
     for each in (old, fresh):
         each.write_bytes(b"half")
     os.utime(old, (0, 0))
-    assert checkpoint.resume(path, model, identity) == {"loss": [1.0]}
+    assert _checkpoint.resume(path, model, identity) == {"loss": [1.0]}
     assert not old.exists()
     assert fresh.exists()
 
@@ -336,7 +336,7 @@ def test_a_checkpoint_brings_back_weights_and_optimiser(saved):
     model, path, identity = saved
     before = [np.asarray(each) for each in [*model.weights, *model.optimizer.variables]]
     model.train_on_batch(toy().x[:14], toy().y[:14])
-    assert checkpoint.resume(path, model, identity) == {"loss": [1.0]}
+    assert _checkpoint.resume(path, model, identity) == {"loss": [1.0]}
     for old, new in zip(before, [*model.weights, *model.optimizer.variables], strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -362,18 +362,18 @@ def test_a_checkpoint_that_cannot_be_trusted_is_not_used_and_said_so(damage, sav
     else:
         identity = identity | {"data": "b"}
     with pytest.warns(UserWarning, match=r"this checkpoint is not used, the run starts over \(.+\)"):
-        assert checkpoint.resume(path, model, identity) == {}
+        assert _checkpoint.resume(path, model, identity) == {}
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     path = tmp_path / "runs" / "state.npz"
-    checkpoint.write_npz(path, {"a": np.ones(3)})
+    _checkpoint.write_npz(path, {"a": np.ones(3)})
 
     def full(*args, **kwargs):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(_checkpoint.os, "fsync", full)
     with pytest.raises(AudiolibError, match=r"state.npz cannot be written \(no space left"):
-        checkpoint.write_npz(path, {"a": np.zeros(3)})
+        _checkpoint.write_npz(path, {"a": np.zeros(3)})
     assert [p.name for p in path.parent.iterdir()] == ["state.npz"]
     assert np.load(path)["a"].tolist() == [1, 1, 1]

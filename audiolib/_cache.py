@@ -19,7 +19,6 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
-import inspect
 import json
 import os
 import secrets
@@ -30,8 +29,8 @@ from pathlib import Path
 
 import numpy as np
 
-from audiolib import AudiolibError, corpora, frontend
-from audiolib.files import written_whole
+from audiolib import AudiolibError, corpora
+from audiolib._files import written_whole
 
 # A file that changed less than this ago may change again without a new time stamp (two seconds is FAT's step).
 YOUNG_NS = 2_000_000_000
@@ -208,6 +207,6 @@ def _versions():
     import soundfile
 
     packages = {name: importlib.metadata.version(name) for name in ("librosa", "numpy", "scipy", "soxr", "soundfile")}
-    sources = {inspect.getsourcefile(function) for function in (corpora.read, frontend.transform)}
+    sources = {str(Path(__file__).with_name(f"{module}.py")) for module in ("_decode", "features")}
     code = "".join(Path(source).read_text(encoding="utf-8") for source in sorted(sources))
     return packages | {"libsndfile": soundfile.__libsndfile_version__, "code": _sha256(code)}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audiolib.files import parts, written_whole
+from audiolib._files import parts, written_whole
 
 
 def test_a_file_appears_in_one_step_and_replaces_what_was_there(tmp_path):

@@ -1,4 +1,4 @@
-"""Time every network on every Keras backend that is installed, in one run: ``python -m audiolib.bench_models``.
+"""Time every network on every Keras backend that is installed, in one run: ``python benchmarks/models.py``.
 
 A backend is chosen when Keras is imported, so each runs in a process of its own; the processes take turns, one step
 each, so that a busy moment of the machine hits all alike. Beside each time stands the share of the machine's speed that
@@ -60,7 +60,7 @@ def measure(names, *, frames, bands, batch=32, repeats=15, warm=2, backends=tupl
     try:
         for name in installed:
             environment = {**os.environ, "KERAS_BACKEND": name.split("+")[0]}
-            command = [sys.executable, "-m", "audiolib.bench_models", "--worker", *shape, *BACKENDS[name]]
+            command = [sys.executable, __file__, "--worker", *shape, *BACKENDS[name]]
             workers[name] = subprocess.Popen(
                 command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
@@ -117,19 +117,19 @@ def _steps(batch):
 @click.option("--bands", default=13, show_default=True)
 @click.option("--batch", default=32, show_default=True, help="Segments of a training step.")
 @click.option("--repeats", default=15, show_default=True, help="Rounds that count, 6 or more.")
-@click.option("--networks", default="", help="Names with commas between them; default: all.")
+@click.option("--networks", "only", default="", help="Names with commas between them; default: all.")
 @click.option("--backends", default=",".join(BACKENDS), show_default=True, help="Those not installed are left out.")
 @click.option("--json", "path", type=click.Path(dir_okay=False), help="Write the table to this file, too.")
 @click.option("--worker", is_flag=True, hidden=True)
 @click.option("--xla", is_flag=True, hidden=True)
-def main(frames, bands, batch, repeats, networks, backends, path, worker, xla):
+def main(frames, bands, batch, repeats, only, backends, path, worker, xla):
     if worker:
-        return work(networks.split(","), frames, bands, batch, xla)
-    from audiolib import models
+        return work(only.split(","), frames, bands, batch, xla)
+    from audiolib import networks
 
-    names = networks.split(",") if networks else models.NAMES
+    names = only.split(",") if only else networks.NAMES
     for name in names:
-        models.frames_needed(name)  # refuses an unknown name before any process starts
+        networks.frames_needed(name)  # refuses an unknown name before any process starts
     seconds = measure(names, frames=frames, bands=bands, batch=batch, repeats=repeats, backends=backends.split(","))
     table = report(names, seconds, frames=frames, bands=bands, batch=batch)
     if path:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from audiolib import AudiolibError
-from audiolib.files import parts, written_whole
+from audiolib._files import parts, written_whole
 
 FORMAT = 1
 STALE_SECONDS = 600  # writing takes seconds; what is older than this is nobody's any more

@@ -1,4 +1,4 @@
-"""``python -m audiolib.bench``: how fast features are made and loaded, each as a ratio within one run.
+"""``python benchmarks/features.py``: how fast features are made and loaded, each as a ratio within one run.
 
 What is compared: `audiolib.features.extract` without its cache, on one core and on all, against the loop over librosa
 that a reader would write, on the same clips, decoding included. Repeats are interleaved, so that whatever else the
@@ -78,7 +78,7 @@ def cache_times(corpus, frontend, repeats):
 
 def peak_memory(name, clips):
     """Peak resident memory in MB of a process that extracts the first clips, and the size of the result in MB."""
-    code = f"from audiolib import bench; bench._print_peak({name!r}, {clips})"
+    code = f"import runpy; runpy.run_path({__file__!r})['_print_peak']({name!r}, {clips})"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     return [float(word) for word in out.split()]
 

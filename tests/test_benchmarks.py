@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from audiolib import bench_models
+from benchmarks import models as bench_models
 
 
 def test_shares_and_ratios_follow_from_the_times():
