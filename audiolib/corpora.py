@@ -340,7 +340,9 @@ def flaw(y, sr):
     if not y.any():
         return "silent: every sample is 0"
     mix = y.mean(axis=0)
-    if mix.std() < CANCELLED * y.std(axis=1).max():
+    with np.errstate(over="ignore"):  # whose square is beyond float32 is heard, and refused where its power is taken
+        cancelled = mix.std() < CANCELLED * y.std(axis=1).max()
+    if cancelled:
         return "antiphase: its channels cancel each other in the mono mix; invert one of them, or use one only"
     if np.all(mix == mix[0]):
         return f"constant: every sample is {mix[0]:g}"
