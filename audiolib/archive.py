@@ -30,8 +30,9 @@ from pathlib import Path
 import numpy as np
 
 from audiolib import AudiolibError, corpora
+from audiolib._clipwise import clipwise, warn_skipped
 from audiolib._files import written_whole
-from audiolib.features import LOG_MEL, Features, clipwise, mel_levels, mfcc, tell_skipped
+from audiolib.features import LOG_MEL, Features, mel_levels, mfcc
 
 _SCALARS = ("sample_rate", "n_fft", "hop_length", "n_mels", "fmin", "fmax", "first_frame")
 
@@ -69,12 +70,12 @@ def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, pr
     results = clipwise(functools.partial(_encode, frontend=frontend, seconds=seconds), corpus,
                        jobs=jobs, progress=progress, what="archive")
     tracks, skipped = [], []
-    for clip, (track, reason) in zip(corpus.clips, results, strict=True):
+    for clip, (track, reason, _) in zip(corpus.clips, results, strict=True):
         if track is None:
             skipped.append((clip.name, reason))
         else:
             tracks.append((clip, *track))
-    tell_skipped(corpus, skipped)
+    warn_skipped(corpus, skipped)
     if not tracks:
         raise AudiolibError(f"{corpus.name}: none of its {len(corpus)} clips can be used; the first: {skipped[0][1]}")
     clips, codes, floors, peaks = zip(*tracks, strict=True)

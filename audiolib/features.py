@@ -12,10 +12,13 @@ A *frontend* says how; `transform` does it to a signal, `extract` to a corpus, a
 The numbers are those of ``librosa.feature.melspectrogram``, ``power_to_db`` and ``mfcc`` to 1e-4 of their range.
 
 - A clip that cannot be used is skipped, with one warning that counts; `Features.skipped` has them all.
-- A second call loads from the cache, which knows the frontend, every file's content and the libraries' versions;
-  whatever changes there makes a new result.
+- A second call loads from the cache, which knows the frontend, the state of every file and the libraries' versions;
+  whatever changes there makes a new result. A failure that may pass (no file handle, a disk's error) is not kept.
 - The work goes to joblib: threads by default (the FFT, the decoder and the resampler all run outside Python's lock, and
   nothing has to be copied between processes); within ``joblib.parallel_config("loky")`` or ``("dask")`` it goes there.
+
+Words: a *frontend* is a `Frontend`; its *settings* are the dict of its fields, as recipes, records and
+`Features.frontend` hold it. Features out of an archive have that archive's settings there (see `audiolib.archive`).
 
 Chapters: 01_dataset, 04_mel, 06_data, 09_architectures, 11_leak
 """
@@ -24,20 +27,13 @@ import functools
 import hashlib
 import json
 import math
-import operator
-import warnings
 from dataclasses import InitVar, asdict, dataclass, field, replace
 
-import joblib
 import numpy as np
 import scipy.fft
-from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
-from audiolib import AudiolibError, corpora
-from audiolib import _cache as store
-
-LARGEST = 2**31 - 1  # of any whole number here; what is larger is a slip, and no array could hold it
+from audiolib import AudiolibError, _cache, _checks, corpora
+from audiolib._clipwise import clipwise, warn_skipped
 
 
 @dataclass(frozen=True)
@@ -82,21 +78,16 @@ class Frontend:
     pad_short: bool = False
 
     def __post_init__(self):
-        if self.kind not in ("mel", "mfcc"):
-            raise AudiolibError(f"kind={self.kind!r}: choose 'mel' or 'mfcc'")
+        _checks.one_of("kind", self.kind, ("mel", "mfcc"))
         for name in ("sample_rate", "n_fft", "hop_length", "n_mels", "n_mfcc"):
-            object.__setattr__(self, name, _positive_int(name, getattr(self, name)))
-        for name in ("fmin", "fmax", "segment_seconds", "top_db"):
-            if getattr(self, name) is not None or name in ("fmin", "segment_seconds"):
-                object.__setattr__(self, name, _finite(name, getattr(self, name)))
+            self._put(name, _checks.whole(name, getattr(self, name)))
+        for name, above in (("fmin", -math.inf), ("fmax", -math.inf), ("segment_seconds", 0), ("top_db", 0)):
+            if getattr(self, name) is not None or name in ("fmin", "segment_seconds"):  # None has a meaning for two
+                self._put(name, _checks.number(name, getattr(self, name), above=above))
         if not isinstance(self.pad_short, bool | np.bool_):
             raise AudiolibError(f"pad_short={self.pad_short!r}: choose True or False")
-        object.__setattr__(self, "pad_short", bool(self.pad_short))  # JSON does not know NumPy's
-        if self.segment_seconds <= 0:
-            raise AudiolibError(f"segment_seconds={self.segment_seconds:g}: must be above 0")
-        if self.top_db is not None and self.top_db <= 0:
-            raise AudiolibError(f"top_db={self.top_db:g}: must be above 0, or None to keep every level")
-        if self.segment_seconds * self.sample_rate > LARGEST:
+        self._put("pad_short", bool(self.pad_short))  # JSON does not know NumPy's
+        if self.segment_seconds * self.sample_rate > _checks.LARGEST:
             raise AudiolibError(f"segment_seconds={self.segment_seconds:g}: no clip is so long; choose a few seconds")
         if self.n_fft > self.segment_samples:
             raise AudiolibError(
@@ -107,29 +98,34 @@ class Frontend:
         if not 0 <= self.fmin < (nyquist if self.fmax is None else self.fmax):
             raise AudiolibError(f"fmin={self.fmin:g}: must be 0 or more and below fmax ({self.fmax or nyquist:g} Hz)")
         if self.fmax is not None and self.fmax > nyquist:
-            raise AudiolibError(
-                f"fmax={self.fmax:g}: above half the sample rate ({nyquist:g} Hz), where there is no sound; "
-                "choose None for all there is"
-            )
+            raise AudiolibError(f"fmax={self.fmax:g}: above half the sample rate ({nyquist:g} Hz), where there is no "
+                                "sound; choose None for all there is")
         if self.kind == "mfcc" and self.n_mfcc > self.n_mels:
             raise AudiolibError(f"n_mfcc={self.n_mfcc}: more than the {self.n_mels} mel bands they are made of")
-        self._check_filters()
-
-    def _check_filters(self):
-        """Refuse a filter bank in which a triangle is so narrow that it falls between two frequencies of the FFT."""
         if self.n_mels > self.n_fft:
             raise AudiolibError(f"n_mels={self.n_mels}: more than n_fft={self.n_fft} samples hold; choose fewer")
-        empty = _empty_filters(self, self.n_mels, self.n_fft)
-        if not empty:
-            return
-        ways = [f"n_mels={n} or fewer" for n in range(min(self.n_mels, self.n_fft) - 1, 0, -1)
-                if not _empty_filters(self, n, self.n_fft)][:1]
-        ways += [f"n_fft={n} or more" for n in (2**k for k in range(2, 24))
-                 if self.n_fft < n <= self.segment_samples and not _empty_filters(self, self.n_mels, n)][:1]
-        raise AudiolibError(
-            f"n_mels={self.n_mels}: {empty} of the mel filters hold no frequency of an FFT of {self.n_fft} samples "
-            f"at {self.sample_rate} Hz; choose {' or '.join(ways or ['fmin and fmax further apart'])}"
-        )
+        if empty := self._empty_filters():
+            ways = [f"n_mels={n} or fewer" for n in range(self.n_mels - 1, 0, -1)
+                    if not self._empty_filters(n_mels=n)][:1]
+            ways += [f"n_fft={n} or more" for n in (2**k for k in range(2, 24))
+                     if self.n_fft < n <= self.segment_samples and not self._empty_filters(n_fft=n)][:1]
+            raise AudiolibError(
+                f"n_mels={self.n_mels}: {empty} of the mel filters hold no frequency of an FFT of {self.n_fft} samples "
+                f"at {self.sample_rate} Hz; choose {' or '.join(ways or ['fmin and fmax further apart'])}"
+            )
+
+    def _put(self, name, value):
+        object.__setattr__(self, name, value)
+
+    def _empty_filters(self, *, n_mels=None, n_fft=None):
+        """How many triangles hold no FFT frequency between their feet; by formula, since librosa loads for a second."""
+        step, log_step = 200 / 3, math.log(6.4) / 27  # Slaney's mel: 15 mel to 1 kHz, then 27 to each factor of 6.4
+        low, high = (hz / step if hz < 1000 else 15 + math.log(hz / 1000) / log_step
+                     for hz in (self.fmin, self.fmax or self.sample_rate / 2))
+        feet = np.linspace(low, high, (n_mels or self.n_mels) + 2)
+        feet = np.where(feet < 15, feet * step, 1000 * np.exp((feet - 15) * log_step))
+        bins = feet * (n_fft or self.n_fft) / self.sample_rate
+        return int((np.floor(bins[:-2]) + 1 > np.ceil(bins[2:]) - 1).sum())
 
     @property
     def segment_samples(self):
@@ -150,40 +146,6 @@ class Frontend:
     def hop_seconds(self):
         """Time between two frames, in seconds."""
         return self.hop_length / self.sample_rate
-
-
-def _positive_int(name, value):
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if not 1 <= number <= LARGEST or isinstance(value, bool):
-        raise AudiolibError(f"{name}={value!r}: must be a whole number from 1 to {LARGEST}")
-    return number
-
-
-def _finite(name, value):
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number) or isinstance(value, bool | str):
-        raise AudiolibError(f"{name}={value!r}: must be a finite number")
-    return number
-
-
-def _empty_filters(frontend, n_mels, n_fft):
-    """How many of `n_mels` triangles hold no FFT frequency between their feet; by formula, as librosa loads slowly."""
-    step, log_step = 200 / 3, math.log(6.4) / 27  # Slaney's mel: 15 mel to 1 kHz, then 27 to each factor of 6.4
-
-    def mel(hz):
-        return hz / step if hz < 1000 else 15 + math.log(hz / 1000) / log_step
-
-    feet = np.linspace(mel(frontend.fmin), mel(frontend.fmax or frontend.sample_rate / 2), n_mels + 2)
-    feet = np.where(feet < 15, feet * step, 1000 * np.exp((feet - 15) * log_step))
-    bins = feet * n_fft / frontend.sample_rate
-    first_inside, last_inside = np.floor(bins[:-2]) + 1, np.ceil(bins[2:]) - 1
-    return int((first_inside > last_inside).sum())
 
 
 #: The book's frontend: 130 frames of 128 mel bands for 3 s.
@@ -265,8 +227,7 @@ def cepstrum(levels, n_mfcc=13):
     -------
     float32 array [..., n_mfcc]
     """
-    if not 1 <= _positive_int("n_mfcc", n_mfcc) <= levels.shape[-1]:
-        raise AudiolibError(f"n_mfcc={n_mfcc}: there are {levels.shape[-1]} bands, so choose 1 to {levels.shape[-1]}")
+    n_mfcc = _checks.whole("n_mfcc", n_mfcc, most=levels.shape[-1])
     coefficients = scipy.fft.dct(levels, axis=-1, norm="ortho")[..., :n_mfcc]
     return np.ascontiguousarray(coefficients, np.float32)
 
@@ -338,7 +299,7 @@ class Features:
         Class names, sorted; ``labels[y[i]]`` is the class of segment i.
     corpus : str
     frontend : dict
-        What made the numbers.
+        Settings of the frontend, or of the archive, that made the numbers.
     hop_seconds : float
         Time between frames, in seconds.
     skipped : tuple of (name, reason)
@@ -363,9 +324,7 @@ class Features:
     x_sha256: InitVar[str] = None  # for who knows it already: hashing x is what takes time here
 
     def __post_init__(self, x_sha256):
-        def put(name, value):
-            object.__setattr__(self, name, value)
-
+        put = functools.partial(object.__setattr__, self)
         put("x", np.asarray(self.x, np.float32).view())
         self.x.setflags(write=False)
         put("clip", np.asarray(self.clip))
@@ -488,27 +447,25 @@ def extract(corpus, frontend=LOG_MEL, *, jobs=None, cache=True, progress=True):
     UserWarning
         If clips are skipped, a damaged cache is made again, or the result cannot be kept.
     """
-    digests = store.digests([clip.path for clip in corpus.clips])
-    key = store.key(frontend=asdict(frontend), digests=digests)
-    found = store.load(key) if cache else None
+    key = _cache.key([clip.path for clip in corpus.clips], frontend=asdict(frontend))
+    found = _cache.load(key) if cache else None
     if found is None:
-        found = _run(corpus, frontend, jobs, progress)
-        if cache:
-            store.save(key, *found)
+        *found, passing = _run(corpus, frontend, jobs, progress)
+        if cache and not passing:
+            _cache.save(key, *found)
     x, facts = found
-    counts = facts["counts"]
     skipped = [(clip.name, reason) for clip, reason in zip(corpus.clips, facts["reasons"], strict=True) if reason]
-    tell_skipped(corpus, skipped)
-    used = [i for i, count in enumerate(counts) if count]
-    clips = [corpus.clips[i] for i in used]
+    warn_skipped(corpus, skipped)
+    used = [(clip, *rest) for clip, *rest in zip(corpus.clips, facts["counts"], facts["digests"], strict=True)
+            if rest[0]]
     return Features(
         x=x,
-        clip=np.repeat(np.arange(len(used)), [counts[i] for i in used]),
-        names=[clip.name for clip in clips],
-        clip_labels=[clip.label for clip in clips],
-        groups=[clip.group for clip in clips],
-        folds=[clip.fold for clip in clips],
-        digests=[digests[i] for i in used],
+        clip=np.repeat(np.arange(len(used)), [count for _, count, _ in used]),
+        names=[clip.name for clip, *_ in used],
+        clip_labels=[clip.label for clip, *_ in used],
+        groups=[clip.group for clip, *_ in used],
+        folds=[clip.fold for clip, *_ in used],
+        digests=[digest for *_, digest in used],
         labels=corpus.labels,
         corpus=corpus.name,
         frontend=asdict(frontend),
@@ -518,72 +475,31 @@ def extract(corpus, frontend=LOG_MEL, *, jobs=None, cache=True, progress=True):
     )
 
 
-def clipwise(function, corpus, *, jobs=None, progress=True, what="features"):
-    """Results of a function of each clip, in the corpus's order, as they come; parallel as `extract` says.
-
-    Parameters
-    ----------
-    function : callable
-        Takes a `Clip`; must be importable (or a `functools.partial` of such), to be sent to other processes.
-    corpus : Corpus
-    jobs : int, optional
-    progress : bool
-    what : str
-        Word beside the progress bar.
-
-    Yields
-    ------
-    (result, None) or (None, str)
-        What the function returned, or the reason why the clip cannot be used (an `AudiolibError`'s message).
-    """
-    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0):
-        raise AudiolibError(f"jobs={jobs!r}: must be a whole number, or -1 for one a core")
-    if jobs is None and joblib.parallel.get_active_backend()[1] is None:
-        jobs = -1  # nobody said anything, and joblib alone would take one core
-    work = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")
-    results = work(joblib.delayed(_attempt)(function, clip) for clip in corpus.clips)
-    # One BLAS thread a clip: the cores are busy with clips already.
-    with threadpool_limits(1):
-        yield from tqdm(results, f"{corpus.name}: {what}", len(corpus), leave=False, unit="clip", disable=not progress)
-
-
-def tell_skipped(corpus, skipped):
-    """One warning for all skipped clips: how many, and the first few with their reasons."""
-    if skipped:
-        few = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
-        more = "; ... (all in Features.skipped)" if len(skipped) > 3 else ""
-        warnings.warn(f"{corpus.name}: {len(skipped)} of {len(corpus)} clips skipped: {few}{more}", stacklevel=3)
-
-
-def _attempt(function, clip):
-    try:
-        return function(clip), None
-    except AudiolibError as error:
-        return None, str(error)
-
-
 def _segments(clip, frontend):
-    y, _ = corpora.read(clip, sr=frontend.sample_rate)
-    return transform(y, frontend)
+    """Segments of a clip, and the SHA-256 of its file."""
+    digest = corpora.digest(clip.path)  # first: a file that cannot be read to its end is not judged by its content
+    return transform(corpora.mix(clip, frontend.sample_rate), frontend), digest
 
 
 def _run(corpus, frontend, jobs, progress):
-    """x; its SHA-256, and per clip the number of segments and the reason why there is none (or None)."""
+    """x; what belongs to it: its SHA-256 and per clip segments, digest, reason for none; whether a failure may pass."""
     x = np.empty((0, frontend.frames, frontend.bands), np.float32)
-    counts, reasons, rows, sha256 = [], [], 0, hashlib.sha256()
+    counts, digests, reasons, rows, sha256, may_pass = [], [], [], 0, hashlib.sha256(), False
     function = functools.partial(_segments, frontend=frontend)
-    for part, reason in clipwise(function, corpus, jobs=jobs, progress=progress):
-        counts.append(0 if part is None else len(part))
+    for result, reason, passing in clipwise(function, corpus, jobs=jobs, progress=progress):
+        part, digest = result or (x[:0], None)
+        counts.append(len(part))
+        digests.append(digest)
         reasons.append(reason)
-        rows += counts[-1]
+        may_pass |= passing
+        rows += len(part)
         if rows > len(x):  # room for as many segments a clip as so far; growing in place keeps one copy only
             room = max(math.ceil(rows / len(counts) * len(corpus)), len(x) + len(x) // 20)
             x.resize((room, *x.shape[1:]), refcheck=False)
-        if part is not None:
-            x[rows - len(part) : rows] = part
-            sha256.update(part)  # here, while the other cores work on the next clips
+        x[rows - len(part) : rows] = part
+        sha256.update(part)  # here, while the other cores work on the next clips
     x.resize((rows, *x.shape[1:]), refcheck=False)
     if not rows:
         first = f"; the first: {corpus.clips[0].name}: {reasons[0]}" if reasons else ""
         raise AudiolibError(f"{corpus.name} ({corpus.root}): none of its {len(corpus)} clips can be used{first}")
-    return x, {"counts": counts, "reasons": reasons, "sha256": sha256.hexdigest()}
+    return x, {"counts": counts, "digests": digests, "reasons": reasons, "sha256": sha256.hexdigest()}, may_pass

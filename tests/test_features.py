@@ -1,9 +1,8 @@
 """The numbers are librosa's, the segments know their clip, and a result is made once."""
 
-import os
+import re
 import warnings
 from dataclasses import FrozenInstanceError, replace
-from types import SimpleNamespace
 
 import joblib
 import librosa
@@ -12,7 +11,7 @@ import pytest
 import soundfile
 from toys import SMALL, quiet_extract, write_corpus
 
-from audiolib import AudiolibError, _cache, corpora, features
+from audiolib import AudiolibError, corpora
 from audiolib.features import LOG_MEL, PAPER_MFCC, Features, Frontend, extract, mfcc, transform
 
 
@@ -37,6 +36,12 @@ def signals():
 @pytest.fixture
 def corpus(tmp_path):
     return write_corpus(tmp_path / "corpus")
+
+
+@pytest.fixture
+def good(corpus):
+    """The right features, not from the cache."""
+    return quiet_extract(corpus, cache=False)
 
 
 class TestFrontend:
@@ -322,105 +327,94 @@ class TestExtract:
         assert "corpus: features" in capsys.readouterr().err
 
 
-class TestCache:
-    @pytest.fixture
-    def decoded(self, monkeypatch):
-        """The clips that were decoded, in a list."""
-        names, read = [], corpora.read
-        monkeypatch.setattr(features, "corpora", SimpleNamespace(
-            read=lambda clip, **options: names.append(clip.name) or read(clip, **options)))
-        return names
+# --- strange and bad audio: a clear error or a loud, counted skip, and nothing is lost --------------------------------
 
-    def test_a_second_call_decodes_nothing_and_gives_the_same(self, corpus, decoded):
-        first = quiet_extract(corpus)
-        assert len(decoded) == 6
-        second = quiet_extract(corpus)
-        assert len(decoded) == 6
-        np.testing.assert_array_equal(first.x, second.x)
-        for name in ("names", "clip_labels", "groups", "folds", "digests", "labels", "corpus", "frontend",
-                     "hop_seconds", "skipped", "fingerprint"):
-            assert getattr(first, name) == getattr(second, name), name
-        assert type(second.x) is np.ndarray
 
-    def test_without_the_cache_nothing_is_kept_or_found(self, corpus, decoded, cache_root):
-        quiet_extract(corpus, cache=False)
-        assert not list(cache_root.glob("features/*"))
-        quiet_extract(corpus)
-        quiet_extract(corpus, cache=False)
-        assert len(decoded) == 18
+def noise(count, channels=None):
+    return np.random.default_rng(3).uniform(-0.5, 0.5, count if channels is None else (count, channels))
 
-    @pytest.mark.parametrize("change", [{"hop_length": 64}, {"kind": "mfcc"}, {"top_db": 40.0}, {"fmin": 100.0}])
-    def test_another_frontend_is_another_result(self, corpus, decoded, change):
-        quiet_extract(corpus)
-        quiet_extract(corpus, replace(SMALL, **change))
-        assert len(decoded) == 12
 
-    def test_a_changed_file_is_noticed_even_at_the_same_size_and_time(self, corpus, decoded):
-        before = quiet_extract(corpus)
-        path = corpus.clips[0].path
-        times = path.stat()
-        y, sr = soundfile.read(path)
-        soundfile.write(path, y[::-1], sr)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-        assert path.stat().st_size == times.st_size
-        after = quiet_extract(corpus)
-        assert len(decoded) == 12
-        assert after.digests[0] != before.digests[0] and after.digests[1:] == before.digests[1:]
+# (samples, rate, how it is written), with 0.5 s segments at 8000 Hz
+@pytest.mark.parametrize(("y", "sr", "options", "segments"), [
+    (noise(4000), 8000, {}, 1),
+    (noise(8000), 8000, {"subtype": "PCM_U8"}, 2),
+    (noise(8000), 8000, {"subtype": "PCM_24"}, 2),
+    (noise(8000) * 100, 8000, {"subtype": "FLOAT"}, 2),
+    (noise(8000) * 1e-30, 8000, {"subtype": "DOUBLE"}, 2),
+    (noise(8000, 2), 8000, {}, 2),
+    (noise(8000, 6), 8000, {}, 2),
+    (noise(11025), 11025, {}, 2),
+    (noise(22050), 22050, {}, 2),
+    (noise(44100), 44100, {}, 2),
+    (noise(48000, 6), 48000, {}, 2),
+    (noise(96000), 96000, {}, 2),
+    (noise(192000), 192000, {}, 2),
+], ids=["exactly one segment", "8 bit", "24 bit", "peak of 50", "denormal",
+        "stereo", "6 channels", "11 kHz", "22 kHz", "44 kHz", "6 channels at 48 kHz", "96 kHz", "192 kHz"])
+def test_strange_but_sound_audio_is_used(tmp_path, y, sr, options, segments):
+    (tmp_path / "c" / "a").mkdir(parents=True)
+    soundfile.write(tmp_path / "c/a/strange.wav", y, sr, **options)
+    made = quiet_extract(corpora.load(tmp_path / "c"))
+    assert made.x.shape == (segments, 32, 20) and np.isfinite(made.x).all() and made.skipped == ()
 
-    def test_a_changed_file_is_noticed_once_the_index_knows_it(self, corpus, decoded, monkeypatch):
-        monkeypatch.setattr(_cache, "YOUNG_NS", -1)
-        before = quiet_extract(corpus)
-        path = corpus.clips[0].path
-        y, sr = soundfile.read(path)
-        soundfile.write(path, y[::-1], sr)
-        assert quiet_extract(corpus).fingerprint != before.fingerprint
 
-    def test_a_new_name_label_group_or_fold_is_heeded_without_new_work(self, corpus, decoded):
-        before = quiet_extract(corpus)
-        clips = (replace(corpus.clips[0], name="other", label="flute", group="someone", fold=3), *corpus.clips[1:])
-        after = quiet_extract(replace(corpus, clips=clips))
-        assert len(decoded) == 6
-        assert (after.names[0], after.y[0], after.groups[0], after.folds[0]) == ("other", 1, "someone", 3)
-        assert after.fingerprint != before.fingerprint
+def wav(y, **options):
+    return lambda path: soundfile.write(path, y, 8000, **options)
 
-    def test_another_order_of_the_clips_is_another_result(self, corpus):
-        clips = corpus.clips[::-1]
-        assert np.array_equal(quiet_extract(replace(corpus, clips=clips)).x[:2], quiet_extract(corpus).x[-2:])
 
-    def test_the_fingerprint_is_that_of_the_numbers_cold_or_cached(self, corpus):
-        for _ in "cold", "cached":
+@pytest.mark.parametrize(("damage", "said"), [
+    (wav(noise(1)), r"0\.000125 s long .1 samples"),
+    (wav(noise(255)), "255 samples"),
+    (wav(noise(3999)), r"3999 samples.*segment is 0\.5 s"),
+    (wav(noise(0)), "no samples"),
+    (wav(np.r_[noise(7999), np.nan], subtype="FLOAT"), "1 samples are NaN"),
+    (wav(np.r_[noise(7999), np.inf], subtype="FLOAT"), "NaN or infinite"),
+    (wav(noise(8000) * 1e30, subtype="FLOAT"), "scale the signal"),
+    (lambda path: path.write_bytes(path.read_bytes()[:3000]), "truncated"),
+    (lambda path: path.write_text("RIFF, but only in words"), "cannot be decoded"),
+    (lambda path: path.write_bytes(b""), "empty file"),
+    (lambda path: path.unlink(), "No such file"),
+    (wav(np.zeros(8000)), "^silent: every sample is 0$"),
+    (wav(np.full(8000, 0.5)), "^constant: every sample is 0.5$"),
+    (wav(np.full(8000, -1.0)), "^constant: every sample is -1$"),
+], ids=["one sample", "shorter than a window", "just too short", "no sample", "NaN", "infinite", "overflow",
+        "truncated", "text", "empty", "gone since it was listed", "silent", "constant", "constant -1"])
+def test_a_bad_clip_is_skipped_loudly_and_the_others_are_used(corpus, good, damage, said):
+    damage(corpus.clips[1].path)
+    for _ in "cold", "cached":
+        with pytest.warns(UserWarning, match=r"corpus: 1 of 6 clips skipped: drum/1: ") as caught:
             made = quiet_extract(corpus)
-            assert made.fingerprint == made.subset(np.ones(len(made), bool)).fingerprint
+        assert len(caught) == 1
+        assert made.names == ("drum/0", "drum/2", "flute/0", "flute/1", "flute/2")
+        ((name, reason),) = made.skipped
+        assert name == "drum/1" and re.search(said, reason)
+        np.testing.assert_array_equal(made.x, good.x[good.clip != 1])
+        assert made.clip.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+        assert made.digests == tuple(good.digests[i] for i in (0, 2, 3, 4, 5))
 
-    def test_another_version_of_a_library_is_another_result(self, corpus, decoded, monkeypatch):
-        quiet_extract(corpus)
-        versions = _cache._versions()
-        monkeypatch.setattr(_cache, "_versions", lambda: versions | {"librosa": "99"})
-        quiet_extract(corpus)
-        assert len(decoded) == 12
 
-    def test_files_are_hashed_once_when_they_have_settled(self, corpus, monkeypatch):
-        hashed, digest = [], corpora.digest
-        monkeypatch.setattr(corpora, "digest", lambda path: hashed.append(path) or digest(path))
-        paths = [clip.path for clip in corpus.clips]
-        first = _cache.digests(paths)
-        assert _cache.digests(paths) == first
-        assert len(hashed) == 12, "files younger than the clock's tick must not be trusted"
-        monkeypatch.setattr(_cache, "YOUNG_NS", -1)
-        _cache.digests(paths)
-        _cache.digests(paths)
-        assert len(hashed) == 18
-        paths[0].write_bytes(b"other")
-        assert _cache.digests(paths)[0] != first[0] and _cache.digests(paths)[1:] == first[1:]
+def test_silent_and_constant_clips_are_told_in_the_words_of_check(tmp_path):
+    corpus = write_corpus(tmp_path / "c", sr=11025)  # resampled, a constant is none any more
+    for clip, y in zip(corpus.clips, (np.zeros(9000), np.full(9000, 0.25), np.zeros(9) + 0.5), strict=False):
+        soundfile.write(clip.path, y, 11025)
+    with pytest.warns(UserWarning, match="3 of 6 clips skipped"):
+        assert quiet_extract(corpus).skipped == corpora.check(corpus, progress=False).problems
 
-    def test_a_part_of_a_corpus_does_not_forget_the_rest(self, corpus, monkeypatch):
-        monkeypatch.setattr(_cache, "YOUNG_NS", -1)
-        paths = [clip.path for clip in corpus.clips]
-        whole = _cache.digests(paths)
-        paths[0].write_bytes(b"other")
-        assert _cache.digests([paths[0], paths[-1]])[1] == whole[-1]
-        monkeypatch.setattr(corpora, "digest", None)
-        assert _cache.digests(paths)[1:] == whole[1:]
+
+def test_many_bad_clips_are_one_warning_with_the_first_few(tmp_path):
+    corpus = write_corpus(tmp_path / "c", clips=10)
+    for clip in corpus.clips[3:]:
+        clip.path.write_text("not audio")
+    with pytest.warns(UserWarning, match="17 of 20 clips skipped: .*drum/5.*all in Features.skipped") as caught:
+        made = quiet_extract(corpus)
+    assert len(caught) == 1 and len(str(caught[0].message)) < 1500
+    assert len(made.skipped) == 17 and made.tracks == 3
+    assert made.labels == ("drum", "flute"), "the classes are the corpus's, even if one has lost all its clips"
+
+
+def test_a_corpus_without_one_good_clip_is_an_error_that_names_the_first(corpus):
+    with pytest.raises(AudiolibError, match=r"none of its 6 clips can be used; the first: drum/0: 1\.3 s long"):
+        quiet_extract(corpus, Frontend(sample_rate=8000, n_fft=512, n_mels=40))
 
 
 @pytest.mark.real

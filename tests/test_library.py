@@ -17,6 +17,7 @@ ORDER = [
     "_decode",
     "download",
     "corpora",
+    "_clipwise",
     "_cache",
     "features",
     "archive",
