@@ -50,6 +50,11 @@ def warn_skipped(corpus, skipped):
 def _attempt(function, clip):
     try:
         return function(clip), None, False
+    except RuntimeError as error:
+        if "no locator" not in str(error):
+            raise
+        raise AudiolibError("the libraries find no folder to keep compiled code in: neither your home nor their own "
+                            "place can be written; let AUDIOLIB_CACHE name a folder that you may write to") from error
     except (AudiolibError, OSError, MemoryError) as error:
         # By convention whoever turns a failure of the system into an AudiolibError keeps it as the cause; that is told
         # here, in the worker, since a cause does not travel between processes. A refused content has another cause.

@@ -28,15 +28,16 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-import pooch
 from tqdm.auto import tqdm
 
-from audiolib import AudiolibError, download
+from audiolib import AudiolibError, _files, download
 from audiolib._catalogue import DESCRIPTIONS, Description
 from audiolib._decode import read, resample
 
 __all__ = ["DESCRIPTIONS", "Clip", "Corpus", "Description", "Report", "cache_root", "check", "content_digest",
            "data_root", "digest", "fetch", "flaw", "load", "mix", "read"]
+
+_files.lend_cache()
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 SUFFIXES = (".wav", ".flac", ".au", ".ogg", ".mp3", ".aif", ".aiff")
@@ -72,12 +73,12 @@ class Corpus:
 
 def data_root():
     """Folder that holds the corpora: ``AUDIOLIB_DATA``, or the user's cache folder."""
-    return Path(os.environ.get("AUDIOLIB_DATA") or pooch.os_cache("audiolib")).expanduser()
+    return _files.chosen_folder("AUDIOLIB_DATA")
 
 
 def cache_root():
     """Folder for all that can be made again: ``AUDIOLIB_CACHE``, or a folder in the user's cache folder."""
-    return Path(os.environ.get("AUDIOLIB_CACHE") or pooch.os_cache("audiolib") / "cache").expanduser()
+    return _files.chosen_folder("AUDIOLIB_CACHE", "cache")
 
 
 def digest(path):
