@@ -23,18 +23,19 @@ Chapters: 06_data
 import functools
 import hashlib
 import math
-import zipfile
-import zlib
+import os
 from pathlib import Path
 
 import numpy as np
 
-from audiolib import AudiolibError, corpora
+from audiolib import AudiolibError, _checks, corpora
 from audiolib._clipwise import clipwise, warn_skipped
 from audiolib._files import written_whole
 from audiolib.features import LOG_MEL, Features, mel_levels, mfcc
 
-_SCALARS = ("sample_rate", "n_fft", "hop_length", "n_mels", "fmin", "fmax", "first_frame")
+# What is there once an archive, and from where to where it makes sense.
+_SCALARS = {"sample_rate": (1, 1e6), "n_fft": (1, 2**31), "hop_length": (1e-3, 1e9), "n_mels": (1, 2**31),
+            "fmin": (0, 1e6), "fmax": (0, 1e6), "first_frame": (-1e6, 1e6)}  # fmt: skip
 
 
 def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, progress=True):
@@ -65,17 +66,14 @@ def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, pr
         raise AudiolibError(f"{path}: the folder {path.parent} is not there; make it first")
     if path.exists() and not path.is_file():  # a device or a pipe would be replaced by a file
         raise AudiolibError(f"{path}: is there and is not a file; choose another name")
-    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-        raise AudiolibError(f"seconds={seconds}: must be a finite number above 0")
+    if seconds is not None:
+        seconds = _checks.number("seconds", seconds, above=0)
     results = clipwise(functools.partial(_encode, frontend=frontend, seconds=seconds), corpus,
                        jobs=jobs, progress=progress, what="archive")
-    tracks, skipped = [], []
-    for clip, (track, reason, _) in zip(corpus.clips, results, strict=True):
-        if track is None:
-            skipped.append((clip.name, reason))
-        else:
-            tracks.append((clip, *track))
+    results = list(zip(corpus.clips, results, strict=True))
+    skipped = [(clip.name, reason) for clip, (_, reason, _) in results if reason]
     warn_skipped(corpus, skipped)
+    tracks = [(clip, *track) for clip, (track, reason, _) in results if not reason]
     if not tracks:
         raise AudiolibError(f"{corpus.name}: none of its {len(corpus)} clips can be used; the first: {skipped[0][1]}")
     clips, codes, floors, peaks = zip(*tracks, strict=True)
@@ -86,21 +84,30 @@ def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, pr
             f"{corpus.name}: {clips[shortest].name} has {lengths[shortest]} frames, but half of the clips have "
             f"{np.median(lengths):g} or more, and all must be cut to one length; choose it with seconds="
         )
-    _write_whole(
-        path,
-        code=np.stack([code[: lengths[shortest]] for code in codes]),
-        floor_db=np.array(floors, np.float32),
-        peak_db=np.array(peaks, np.float32),
-        track=np.array([clip.name for clip in clips]),
-        label=np.array([clip.label for clip in clips]),
-        sample_rate=float(frontend.sample_rate),
-        n_fft=frontend.n_fft,
-        n_mels=frontend.n_mels,
-        fmin=frontend.fmin,
-        fmax=frontend.fmax or frontend.sample_rate / 2,
-        hop_length=float(frontend.hop_length),
-        first_frame=0.0,
-    )
+    numbers = {"sample_rate": float(frontend.sample_rate), "hop_length": float(frontend.hop_length),
+               "n_fft": frontend.n_fft, "n_mels": frontend.n_mels, "fmin": frontend.fmin,
+               "fmax": frontend.fmax or frontend.sample_rate / 2, "first_frame": 0.0}  # fmt: skip
+    try:
+        with written_whole(path) as part, part.open("xb") as file:
+            np.savez_compressed(
+                file, code=np.stack([code[: lengths[shortest]] for code in codes]),
+                floor_db=np.array(floors, np.float32), peak_db=np.array(peaks, np.float32),
+                track=np.array([clip.name for clip in clips]), label=np.array([clip.label for clip in clips]),
+                **numbers,
+            )  # fmt: skip
+    except OSError as error:
+        raise AudiolibError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with room that "
+                            "you may write to") from error
+
+
+def find(path):
+    """Where an archive lies: at that path as seen from here, or else in the data root; an error if in neither."""
+    root = corpora.data_root()
+    for place in (Path(path), root / path):
+        if os.path.isfile(place):
+            return place
+    raise AudiolibError(f"{path}: no such file, neither here ({Path.cwd()}) nor in the data root ({root}); make it "
+                        "with `python -m audiolib pack`, or set AUDIOLIB_DATA to the folder that holds it")
 
 
 def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
@@ -109,6 +116,7 @@ def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
     Parameters
     ----------
     path : str or Path
+        As `find` takes it.
     segment_seconds : float > 0
         A segment gets as many frames as start within it: 6 s are 77 frames of 77.5 ms.
     kind : "mel" or "mfcc"
@@ -125,9 +133,8 @@ def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
     AudiolibError
         If the file is not such an archive, whole and consistent, or shorter than a segment.
     """
-    if kind not in ("mel", "mfcc"):
-        raise AudiolibError(f"kind={kind!r}: choose 'mel' or 'mfcc'")
-    path = Path(path)
+    _checks.one_of("kind", kind, ("mel", "mfcc"))
+    path = find(path)
     content = _checked(path, _content(path))
     facts = {name: content[name].item() for name in _SCALARS}
     code, floor, peak = content["code"], content["floor_db"], content["peak_db"]
@@ -155,49 +162,38 @@ def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
 
 def _encode(clip, *, frontend, seconds):
     """Codes [frame, band], floor and peak in dB of a clip."""
-    y, sr = corpora.read(clip, sr=frontend.sample_rate)
+    y, sr = corpora.mix(clip, frontend.sample_rate), frontend.sample_rate
     if len(y) < (seconds or 0) * sr:
-        raise AudiolibError(f"{clip.path}: {len(y) / sr:.3g} s long, shorter than the {seconds:g} s asked for")
+        raise AudiolibError(f"{len(y) / sr:.3g} s long, shorter than the {seconds:g} s asked for")
     if len(y) < frontend.n_fft:
-        raise AudiolibError(f"{clip.path}: {len(y)} samples, shorter than the window of {frontend.n_fft}")
+        raise AudiolibError(f"{len(y)} samples, shorter than the window of {frontend.n_fft}")
     levels = mel_levels(y[None, : round(seconds * sr) if seconds else None], frontend)[0]
     peak = levels.max()
     floor = levels.min() if frontend.top_db is None else max(levels.min(), peak - np.float32(frontend.top_db))
-    peak = max(peak, floor + 1)  # silence: any range will do, but it must not be empty
+    peak = max(peak, floor + 1)  # too faint for any level: any range will do, but it must not be empty
     code = np.round((np.maximum(levels, floor) - floor) * (255 / (peak - floor)))
     return code.astype(np.uint8), floor, peak
 
 
-def _write_whole(path, **arrays):
-    try:
-        with written_whole(path) as part, part.open("xb") as file:
-            np.savez_compressed(file, **arrays)
-    except OSError as error:
-        raise AudiolibError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with room that "
-                            "you may write to") from error
-
-
 def _content(path):
     """All arrays of an archive that we know of; never unpickles."""
+    names = ("code", "floor_db", "peak_db", "track", "label", *_SCALARS)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            names = ("code", "floor_db", "peak_db", "track", "label", *_SCALARS)
-            if missing := [name for name in names if name not in archive]:
-                raise AudiolibError(f"{path}: not a log-mel archive, it lacks {', '.join(missing)}")
-            return {name: archive[name] for name in names}
-    except AudiolibError:
-        raise
-    except FileNotFoundError as error:
-        raise AudiolibError(f"{path}: no such file; make it with `python -m audiolib pack`, or set AUDIOLIB_DATA to "
-                            "the folder that holds it") from error
-    except ValueError as error:
+            missing = [name for name in names if name not in archive]
+            content = {name: archive[name] for name in names if name not in missing}
+        for name in {"track", "label"} - set(missing):
+            if content[name].dtype.kind == "U":  # four bytes a character, of which not all are one
+                "".join(content[name].ravel().tolist()).encode()
+    except Exception as error:  # of a crafted or damaged file NumPy and zipfile raise nearly everything there is
         if "Object arrays" in str(error):
             raise AudiolibError(f"{path}: holds pickled Python objects, which could run any code when they are loaded; "
                                 "refused. Have it written again by write_archive") from error
-        raise AudiolibError(f"{path}: not a log-mel archive ({error})") from error
-    except (OSError, EOFError, TypeError, AttributeError, MemoryError, zipfile.BadZipFile, zlib.error,
-            RuntimeError) as error:  # the last: encrypted, or a compression that is not known
-        raise AudiolibError(f"{path}: not an .npz file, or damaged or truncated ({error}); get it again") from error
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise AudiolibError(f"{path}: not an .npz file, or damaged or truncated ({what:.200}); get it again") from error
+    if missing:
+        raise AudiolibError(f"{path}: not a log-mel archive, it lacks {', '.join(missing)}")
+    return content
 
 
 def _checked(path, content):
@@ -207,26 +203,25 @@ def _checked(path, content):
         if not condition:
             raise AudiolibError(f"{path}: not a valid log-mel archive: {what}")
 
-    code, floor, peak = content["code"], content["floor_db"], content["peak_db"]
+    code = content["code"]
     need(code.dtype == np.uint8, f"code is {code.dtype}, expected uint8")
     need(code.ndim == 3 and code.size, f"code has shape {code.shape}, expected [track, frame, band]")
     for name in ("floor_db", "peak_db", "track", "label"):
         need(content[name].shape == code.shape[:1], f"{name} has shape {content[name].shape} for {len(code)} tracks")
     for name in ("floor_db", "peak_db"):
         need(content[name].dtype == np.float32, f"{name} is {content[name].dtype}, expected float32")
-        finite = np.isfinite(content[name])
-        need(finite.all(), f"{name} is not finite for track {int(np.argmin(finite))}")
-    need((floor < peak).all(), f"floor_db is not below peak_db for track {int(np.argmin(floor < peak))}")
+        finite = np.abs(content[name]) < 1e4  # no level has more dB
+        need(finite.all(), f"{name} is not finite for track {int(np.argmin(finite))}, or no level in dB")
+    above = content["floor_db"] < content["peak_db"]
+    need(above.all(), f"floor_db is not below peak_db for track {int(np.argmin(above))}")
     for name in ("track", "label"):
         need(content[name].dtype.kind == "U", f"{name} is {content[name].dtype}, expected text")
         need((content[name] != "").all(), f"{name} is empty for track {int(np.argmin(content[name] != ''))}")
     names, times = np.unique(content["track"], return_counts=True)
     need((times == 1).all(), f"track {names[np.argmax(times)]} is there {times.max()} times")
-    for name in _SCALARS:
+    for name, (least, most) in _SCALARS.items():
         value = content[name]
-        number = value.ndim == 0 and value.dtype.kind in "iuf" and np.isfinite(value)
-        need(number, f"{name} is {value!r}, expected a number")
-    for name in ("sample_rate", "n_fft", "hop_length"):
-        need(content[name] > 0, f"{name} is {content[name]}, expected above 0")
+        number = value.ndim == 0 and value.dtype.kind in "iuf" and value.itemsize <= 8 and least <= value <= most
+        need(number, f"{name} is {value.tolist()!r:.99}, expected a number from {least:g} to {most:g}")
     need(content["n_mels"] == code.shape[2], f"n_mels is {content['n_mels']}, but code has {code.shape[2]} bands")
     return content

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import soundfile
 from toys import SMALL, write_corpus
 
-from audiolib import AudiolibError, corpora
+from audiolib import AudiolibError, archive, corpora
 from audiolib.archive import read_archive, write_archive
 from audiolib.features import PAPER_MFCC, mfcc
 
@@ -96,15 +97,20 @@ def test_tracks_are_cut_to_the_shortest_or_to_what_is_asked(tmp_path, corpus):
     with pytest.warns(UserWarning, match=r"1 of 6 clips skipped: drum/2: .*1\.5 s long"):
         write_archive(path, corpus, SMALL, seconds=1.8, progress=False)
     assert read_archive(path, segment_seconds=1.8).tracks == 5
-    soundfile.write(corpus.clips[2].path, np.zeros(2000), 8000)
+    soundfile.write(corpus.clips[2].path, np.random.default_rng(0).uniform(-1, 1, 2000), 8000)
     with pytest.raises(AudiolibError, match=r"drum/2 has 16 frames.*seconds="):
         write_archive(path, corpus, SMALL, progress=False)
 
 
-def test_silence_is_packed_too(tmp_path, corpus):
+def test_silence_is_skipped_as_everywhere_and_what_is_too_faint_for_a_level_is_packed(tmp_path, corpus):
     soundfile.write(corpus.clips[0].path, np.zeros(16000), 8000)
-    write_archive(tmp_path / "a.npz", corpus, SMALL, progress=False)
-    np.testing.assert_allclose(read_archive(tmp_path / "a.npz", segment_seconds=1).x[0], -100, rtol=1e-5)
+    y = np.random.default_rng(0).uniform(-1e-8, 1e-8, 16000)
+    soundfile.write(corpus.clips[1].path, y, 8000, subtype="FLOAT")
+    with pytest.warns(UserWarning, match="1 of 6 clips skipped: drum/0: silent: every sample is 0"):
+        write_archive(tmp_path / "a.npz", corpus, SMALL, progress=False)
+    made = read_archive(tmp_path / "a.npz", segment_seconds=1)
+    assert made.names[0] == "drum/1"
+    np.testing.assert_allclose(made.x[0], -100, rtol=1e-5)
 
 
 def test_a_clip_that_cannot_be_read_is_skipped_loudly(tmp_path, corpus):
@@ -173,6 +179,18 @@ def codes(tracks=6, frames=126, bands=20):
     ({"hop_length": np.nan}, "hop_length is .*nan"),
     ({"sample_rate": np.array([1.0, 2.0])}, "sample_rate is .*expected a number"),
     ({"sample_rate": "fast"}, "sample_rate is"),
+    ({"sample_rate": 1e-300}, "sample_rate is .*expected a number from 1 to"),
+    ({"sample_rate": np.longdouble("1e4000")}, "sample_rate is"),
+    ({"hop_length": 1e300}, "hop_length is .*expected a number from 0.001 to"),
+    ({"hop_length": 1e-300}, "hop_length is"),
+    ({"hop_length": np.datetime64("2020")}, "hop_length is"),
+    ({"first_frame": 1e308}, "first_frame is"),
+    ({"n_fft": np.uint64(2**64 - 1)}, "n_fft is"),
+    ({"fmin": -1.0}, "fmin is"),
+    ({"fmax": np.array(1 + 1j)}, "fmax is"),
+    ({"peak_db": np.full(6, 3e38, "f4"), "floor_db": np.full(6, -3e38, "f4")}, "floor_db is not finite for track 0"),
+    ({"label": np.frombuffer(np.full(6, 0x110000, "u4"), "<U1")}, "damaged"),
+    ({"track": np.frombuffer(np.arange(0xD800, 0xD806, dtype="u4"), "<U1")}, "damaged"),
 ])
 def test_a_broken_promise_of_the_format_is_named(packed, changes, said):
     with pytest.raises(AudiolibError, match=said) as caught:
@@ -201,24 +219,46 @@ def bare_array(path):
         np.save(file, codes())
 
 
-def huge(path):
-    """A few bytes that claim to be 400 TB."""
-    header = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little")
-    header += b"{'descr': '|u1', 'fortran_order': False, 'shape': (999999, 999999, 400), }".ljust(117) + b"\n"
-    with zipfile.ZipFile(path, "a") as archive:
-        content = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in (content | {"code.npy": header}).items():
-            archive.writestr(name, data)
+def with_header(text, data=b""):
+    """Damage that puts this header before the codes."""
+
+    def damage(path):
+        header = b"\x93NUMPY\x01\x00" + (len(text) + 1).to_bytes(2, "little") + text.encode() + b"\n"
+        with zipfile.ZipFile(path) as archive:
+            content = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, old in (content | {"code.npy": header + data}).items():
+                archive.writestr(name, old)
+
+    return damage
+
+
+HEADERS = [  # the first is a few bytes that claim to be 400 TB
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (999999, 999999, 400), }",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (-6, 126, 20), }",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999, 126, 20), }",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (6, 126, 20.0), }",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (6, 126, 20), 'more': 1}",
+    "{'descr': '|u1', 'fortran_order': False, 'shape': (6, 126,",
+    "{'descr': [('a', '|u1'), ('a', '|u1')], 'fortran_order': False, 'shape': (6,), }",
+    "{'descr': 'nonsense', 'fortran_order': False, 'shape': (6, 126, 20), }",
+    "{'descr': {}, 'fortran_order': 1, 'shape': 'abc'}",
+    "(" * 3000 + ")" * 3000,
+    "(" * 60000,
+    "[" * 90 + "]" * 90,
+    "__import__('os').system('true')",
+    "\x00\x00",
+    "",
+]
 
 
 @pytest.mark.parametrize("damage", [
-    truncate, flip, encrypted, bare_array, huge,
+    truncate, flip, encrypted, bare_array,
     lambda path: path.write_text("no zip at all"),
     lambda path: path.write_bytes(b""),
     lambda path: path.unlink(),
     lambda path: (path.unlink(), path.mkdir()),
-], ids=["truncated", "flipped byte", "encrypted", "bare array", "claims terabytes", "text", "empty", "missing",
+], ids=["truncated", "flipped byte", "encrypted", "bare array", "text", "empty", "missing",
         "folder"])
 def test_a_damaged_file_is_named(packed, damage):
     damage(packed)
@@ -226,9 +266,28 @@ def test_a_damaged_file_is_named(packed, damage):
         read_archive(packed, segment_seconds=0.5)
 
 
-def test_a_file_that_is_not_there_comes_with_the_way_to_make_or_find_it(tmp_path):
-    with pytest.raises(AudiolibError, match=r"a\.npz: no such file; .*audiolib pack.*AUDIOLIB_DATA"):
-        read_archive(tmp_path / "a.npz")
+@pytest.mark.parametrize("header", HEADERS, ids=range(len(HEADERS)))
+def test_a_crafted_header_is_a_damaged_file_and_never_pythons_error(packed, header):
+    with_header(header)(packed)
+    with pytest.raises(AudiolibError, match=r"packed\.npz: .*get it again"):
+        read_archive(packed, segment_seconds=0.5)
+
+
+def test_an_archive_is_looked_for_here_and_then_in_the_data_root(packed, data_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert archive.find("packed.npz") == archive.find(Path("packed.npz")) == Path("packed.npz")
+    assert archive.find(packed) == packed
+    (data_root / "packed.npz").write_bytes(b"another")
+    assert archive.find("packed.npz") == Path("packed.npz")
+    packed.unlink()
+    assert archive.find("packed.npz") == data_root / "packed.npz"
+
+
+def test_a_file_that_is_nowhere_comes_with_both_places_and_the_way_out(tmp_path, data_root, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AudiolibError, match=r"a\.npz: no such file.*audiolib pack.*AUDIOLIB_DATA") as caught:
+        read_archive("a.npz")
+    assert str(tmp_path) in str(caught.value) and str(data_root) in str(caught.value)
 
 
 @pytest.mark.real
