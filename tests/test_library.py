@@ -33,6 +33,7 @@ ORDER = [
     "training",
     "records",
     "study",
+    "page",
     "plots",
     "cli",
     "__main__",
