@@ -26,7 +26,7 @@ import scipy.signal
 import soundfile
 from tqdm import tqdm
 
-from audiolib import AudiolibError, sounds
+from audiolib import AudiolibError, _checks, sounds
 from audiolib._files import written_whole
 from audiolib._scores import CHORDS, INSTRUMENTS, NOTES, PIECES, RECORDINGS, SCALES, STROKES, STYLES
 
@@ -120,9 +120,13 @@ def track(genre, index, *, seconds=30.0, sr=22050, seed=0):
     ------
     AudiolibError
         If the genre is unknown, or index, seed, length or rate are out of range.
+
+    Examples
+    --------
+    >>> track("blues", 0, seconds=2).shape
+    (44100,)
     """
-    if genre not in GENRES:
-        raise AudiolibError(f"genre={genre!r} is not composed here; choose one of {', '.join(GENRES)}")
+    _checks.one_of("genre", genre, GENRES)
     _check(seconds, sr, index=index, seed=seed)
     rng = np.random.default_rng([int(seed), GENRES.index(genre), int(index)])
     events = _score(STYLES[genre][rng.integers(len(STYLES[genre]))], seconds, rng)
@@ -143,10 +147,9 @@ def track(genre, index, *, seconds=30.0, sr=22050, seed=0):
 
 def _check(seconds, sr, **numbers):
     for name, number in numbers.items():
-        if int(number) != number or number < 0:
-            raise AudiolibError(f"{name}={number!r} is not a whole number from 0")
-    if not (0.5 <= seconds <= 600 and 16000 <= sr <= 48000):
-        raise AudiolibError(f"seconds={seconds!r}, sr={sr!r}: tracks are 0.5 to 600 s long at 16000 to 48000 Hz")
+        _checks.whole(name, number, least=0)
+    _checks.number("seconds", seconds, least=0.5, most=600)
+    _checks.whole("sr", sr, least=16000, most=48000)
 
 
 def _rms(y):
@@ -241,11 +244,10 @@ def write_corpus(folder, *, tracks=10, seconds=30.0, seed=0, progress=True):
         If the folder cannot be written or the disk is full, or a setting is out of range.
     """
     folder = Path(folder)
-    if int(tracks) != tracks or not 1 <= tracks <= 99999:
-        raise AudiolibError(f"tracks={tracks!r} is not a whole number from 1 to 99999")
+    tracks = _checks.whole("tracks", tracks, most=99999)
     _check(seconds, 22050, seed=seed)
     names = {f"genres/{genre}/{genre}.{index:05d}.flac": (genre, index) for genre in GENRES for index in range(tracks)}
-    settings = {"version": VERSION, "seed": int(seed), "tracks": int(tracks), "seconds": float(seconds), "sr": 22050}
+    settings = {"version": VERSION, "seed": int(seed), "tracks": tracks, "seconds": float(seconds), "sr": 22050}
     manifest = folder / "manifest.json"
     try:
         sizes = _known_sizes(manifest, settings)
@@ -328,9 +330,15 @@ def perform(piece, *, tempo_curve=(1.0,), instrument="piano", transpose=0, octav
     onsets : float64 [note]
         Seconds at which the written melody notes begin, in the order of the score. The same notes in every performance
         of a piece, so that two performances can be aligned by them.
+
+    Examples
+    --------
+    >>> _, steady = perform("ferry")
+    >>> _, hurried = perform("ferry", tempo_curve=(1, 1.5))
+    >>> len(steady) == len(hurried) and bool(hurried[-1] < steady[-1])
+    True
     """
-    if piece not in PIECES:
-        raise AudiolibError(f"piece={piece!r} is not written here; choose one of {', '.join(PIECES)}")
+    _checks.one_of("piece", piece, PIECES)
     if instrument not in INSTRUMENTS or INSTRUMENTS[instrument][0] not in ("piano", "fm", "partials", "pluck"):
         raise AudiolibError(f"instrument={instrument!r} cannot play a melody; try piano, strings or organ")
     curve = np.asarray(tempo_curve, dtype=float)

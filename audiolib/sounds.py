@@ -9,7 +9,7 @@ mono float32 array with no sample beyond ±1; the sample rate ``sr`` is in Hz, f
 ``chirp``, ``noise``                  all frequencies one after the other, all at once
 ``piano_note``, ``pluck``, ``fm``     three instruments: decaying partials, a delay loop, frequency modulation
 ``kick``, ``snare``, ``hat``          drums: a falling sine, noise with a body, noise without
-``midi_to_hz``, ``fade``, ``mix``     pitch to frequency, soft edges, many signals in one
+``midi_to_hz``, ``fade``              pitch to frequency, soft edges
 ====================================  ==================================================================================
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
@@ -21,7 +21,7 @@ import math
 import numpy as np
 import scipy.signal
 
-from audiolib import AudiolibError
+from audiolib import AudiolibError, _checks
 
 NOISES = {"white": 0, "pink": 1, "brown": 2}  # power falls as 1 / frequency ** this
 
@@ -38,6 +38,11 @@ def midi_to_hz(midi):
     -------
     float64, same shape
         Frequency in Hz.
+
+    Examples
+    --------
+    >>> midi_to_hz([57, 69, 81]).tolist()
+    [220.0, 440.0, 880.0]
     """
     return 440.0 * 2.0 ** ((np.asarray(midi, dtype=float) - 69.0) / 12.0)
 
@@ -61,6 +66,11 @@ def tone(frequency, seconds=1.0, *, sr=22050, amplitude=0.5, phase=0.0):
     AudiolibError
         If the frequency is above half the sample rate (it would fold back to another frequency), or a length, rate or
         amplitude is no usable number.
+
+    Examples
+    --------
+    >>> tone(440, 0.1).shape
+    (2205,)
     """
     time = _times(seconds, sr)
     _check_frequency("frequency", frequency, sr)
@@ -122,8 +132,7 @@ def chirp(f0, f1, seconds=1.0, *, sr=22050, amplitude=0.5, kind="linear"):
     -------
     float32 [sample]
     """
-    if kind not in ("linear", "logarithmic"):
-        raise AudiolibError(f'kind={kind!r} is no way to glide; choose "linear" or "logarithmic"')
+    _checks.one_of("kind", kind, ("linear", "logarithmic"))
     time = _times(seconds, sr)
     _check_frequency("f0", f0, sr)
     _check_frequency("f1", f1, sr)
@@ -146,8 +155,7 @@ def noise(seconds=1.0, *, seed=0, color="white", sr=22050, amplitude=0.5):
     -------
     float32 [sample]
     """
-    if color not in NOISES:
-        raise AudiolibError(f"color={color!r} is no noise known here; choose one of {', '.join(NOISES)}")
+    _checks.one_of("color", color, NOISES)
     n = _samples(seconds, sr)
     _check_amplitude(amplitude)
     y = np.random.default_rng(seed).standard_normal(n)
@@ -215,8 +223,7 @@ def piano_note(midi, seconds=2.0, *, sr=22050, amplitude=0.5, inharmonicity=4e-4
     """
     frequency = float(midi_to_hz(midi))
     _check_frequency("midi", frequency, sr)
-    if not inharmonicity >= 0:
-        raise AudiolibError(f"inharmonicity={inharmonicity!r} is negative; a piano string has about 0.0004")
+    _checks.number("inharmonicity", inharmonicity, least=0)
     k = np.arange(1, 25)
     y = partials(
         k * frequency * np.sqrt((1 + inharmonicity * k**2) / (1 + inharmonicity)),
@@ -250,8 +257,7 @@ def pluck(frequency, seconds=1.0, *, seed=0, sr=22050, amplitude=0.5, decay=4.0,
     _check_amplitude(amplitude)
     if not 20 <= frequency <= sr / 8:
         raise AudiolibError(f"frequency={frequency!r}: a string sounds from 20 Hz to sr / 8 = {sr / 8:g} Hz")
-    if not 0 < brightness <= 1:
-        raise AudiolibError(f"brightness={brightness!r} is not above 0 and at most 1")
+    _checks.number("brightness", brightness, most=1, above=0)
     _check_positive("decay", decay)
     period = int(sr / frequency)
     loss = 0.5 * 0.001 ** (1 / (frequency * decay))
@@ -317,7 +323,7 @@ def hat(seconds=0.06, *, seed=0, sr=22050, amplitude=0.4):
     return fade(y, sr=sr, attack=0.0, release=0.005)
 
 
-# --- edges, sums, listening -------------------------------------------------------------------------------------------
+# --- edges ------------------------------------------------------------------------------------------------------------
 
 
 def fade(y, *, sr=22050, attack=0.01, release=0.01):
@@ -335,32 +341,11 @@ def fade(y, *, sr=22050, attack=0.01, release=0.01):
         A copy.
     """
     y = np.array(y, dtype=np.float32)
-    for length, edge in ((attack, y), (release, y[::-1])):
-        if not length >= 0:
-            raise AudiolibError(f"a fade of {length!r} s: needs a number of seconds that is not negative")
+    for name, length, edge in (("attack", attack, y), ("release", release, y[::-1])):
+        _checks.number(name, length, least=0)
         m = min(round(length * sr), len(y) // 2)
         edge[:m] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(m) / max(m, 1))
     return y
-
-
-def mix(*signals):
-    """The sum of signals that start together; scaled down, as a whole, only if it would exceed ±1.
-
-    Parameters
-    ----------
-    *signals : array [sample]
-        Lengths may differ; the sum is as long as the longest.
-
-    Returns
-    -------
-    float32 [sample]
-    """
-    if not signals:
-        raise AudiolibError("nothing to mix; give at least one signal")
-    total = np.zeros(max(len(y) for y in signals))
-    for y in signals:
-        total[: len(y)] += y
-    return (total / max(1.0, np.abs(total).max(initial=0.0))).astype(np.float32)
 
 
 # --- checks shared by the functions above -----------------------------------------------------------------------------

@@ -124,12 +124,6 @@ def test_fades_silence_the_edges_and_leave_the_middle_and_the_original():
     assert soft[-round(0.1 * SR)] == pytest.approx(0.5, abs=0.01)
 
 
-def test_mix_keeps_levels_until_they_would_clip():
-    quiet = sounds.mix([0.25, 0.25], [0.5])
-    np.testing.assert_allclose(quiet, [0.75, 0.25])
-    np.testing.assert_allclose(sounds.mix([1.0, 0.5], [1.0]), [1.0, 0.25])
-
-
 @pytest.mark.parametrize(
     "call, says",
     [
@@ -151,7 +145,9 @@ def test_mix_keeps_levels_until_they_would_clip():
         (lambda: sounds.partials([100], decays=-1), "decays"),
         (lambda: sounds.piano_note(140), "midi"),
         (lambda: sounds.fade([1.0], attack=-1), "-1"),
-        (lambda: sounds.mix(), "nothing to mix"),
+        (lambda: sounds.fade([1.0], release=-1), "release=-1"),
+        (lambda: sounds.pluck(440, brightness=0), "brightness=0"),
+        (lambda: sounds.piano_note(60, inharmonicity=-1), "inharmonicity=-1"),
     ],
 )
 def test_an_unusable_number_is_named_with_its_value_and_the_way_out(call, says):
