@@ -63,6 +63,11 @@ class Frontend:
     ------
     AudiolibError
         If a number makes no sense, alone or beside the others; the message names it and its value.
+
+    Examples
+    --------
+    >>> Frontend(n_mels=40, segment_seconds=1).frames
+    44
     """
 
     kind: str = "mel"
@@ -172,6 +177,11 @@ def transform(y, frontend=LOG_MEL):
     ------
     AudiolibError
         If ``y`` is not such a signal, or shorter than a segment and the frontend does not pad.
+
+    Examples
+    --------
+    >>> transform(np.sin(np.arange(7 * 22050)), PAPER_MFCC).shape  # two whole segments of 3 s
+    (2, 130, 13)
     """
     levels = mel_levels(_cut(_signal(y), frontend), frontend)
     if frontend.top_db is not None:
@@ -180,22 +190,9 @@ def transform(y, frontend=LOG_MEL):
 
 
 def mel_levels(segments, frontend):
-    """Levels in dB of the mel bands of each segment; nothing is raised to `top_db` yet.
+    """Levels in dB of segments [segment, sample] as float32 [segment, frame, n_mels], not raised to `top_db` yet.
 
-    Parameters
-    ----------
-    segments : float32 array [segment, sample]
-    frontend : Frontend
-
-    Returns
-    -------
-    float32 array [segment, frame, n_mels]
-        At least -100 dB (power 1e-10), as in librosa.
-
-    Raises
-    ------
-    AudiolibError
-        If the signal is so loud that its power overflows.
+    They are at least -100 dB (power 1e-10), as in librosa. A signal so loud that its power overflows is an error.
     """
     window, filters = _window(frontend.n_fft), _mel_filters(frontend)
     half = frontend.n_fft // 2
@@ -215,17 +212,10 @@ def mel_levels(segments, frontend):
 
 
 def cepstrum(levels, n_mfcc=13):
-    """MFCCs: the first coefficients of the orthonormal cosine transform (DCT-II) over the last axis, the bands.
+    """MFCCs [..., n_mfcc] of levels [..., band] in dB: the first of the orthonormal cosine transform (DCT-II) of bands.
 
-    Parameters
-    ----------
-    levels : float array [..., band]
-        In dB.
-    n_mfcc : int, 1 to the number of bands
-
-    Returns
-    -------
-    float32 array [..., n_mfcc]
+    >>> cepstrum(np.full(4, -20.0), 3).round().tolist()  # a flat spectrum has a level and no shape
+    [-40.0, 0.0, 0.0]
     """
     n_mfcc = _checks.whole("n_mfcc", n_mfcc, most=levels.shape[-1])
     coefficients = scipy.fft.dct(levels, axis=-1, norm="ortho")[..., :n_mfcc]
@@ -286,13 +276,11 @@ class Features:
     ----------
     x : float32 array [segment, frame, band]
     clip : int array [segment]
-        Index into the tuples below.
+        Index into the tuples of names, clip_labels, groups, folds and digests.
     names, clip_labels : tuple of str
         ``"blues.00000"``, ``"blues"``.
-    groups : tuple of (str or None)
-        Artist, speaker or source recording.
-    folds : tuple of (int or None)
-        Official fold.
+    groups, folds : tuple of (str or None), of (int or None)
+        Artist, speaker or source recording; official fold.
     digests : tuple of (str or None)
         SHA-256 of the clip's content: equal for exact duplicates.
     labels : tuple of str
@@ -301,7 +289,6 @@ class Features:
     frontend : dict
         Settings of the frontend, or of the archive, that made the numbers.
     hop_seconds : float
-        Time between frames, in seconds.
     skipped : tuple of (name, reason)
         Clips without a segment, after the paths that the corpus had skipped before.
     fingerprint : str
@@ -379,17 +366,7 @@ class Features:
         return self.x.shape[2]
 
     def subset(self, which):
-        """Some of the segments, with the clips that these come from.
-
-        Parameters
-        ----------
-        which : bool array [segment] or int array
-            A mask or indices, as for NumPy.
-
-        Returns
-        -------
-        Features
-        """
+        """Features of some of the segments (a mask or indices, as for NumPy), with the clips that these come from."""
         clip = self.clip[which]
         kept, clip = np.unique(clip, return_inverse=True)
         per_clip = {name: tuple(getattr(self, name)[i] for i in kept)
@@ -398,19 +375,7 @@ class Features:
 
 
 def mfcc(features, n_mfcc=13):
-    """MFCCs of log-mel features, by the cosine transform over the bands.
-
-    Parameters
-    ----------
-    features : Features
-        Of kind "mel".
-    n_mfcc : int, 1 to the number of bands
-
-    Returns
-    -------
-    Features
-        ``x`` is [segment, frame, n_mfcc].
-    """
+    """Features of kind "mfcc" out of such of kind "mel", by `cepstrum`: ``x`` becomes [segment, frame, n_mfcc]."""
     if features.frontend.get("kind", "mel") != "mel":
         raise AudiolibError(f"features are of kind {features.frontend['kind']!r}: MFCCs are made of kind 'mel'")
     frontend = features.frontend | {"kind": "mfcc", "n_mfcc": int(n_mfcc)}
