@@ -340,9 +340,9 @@ def flaw(y, sr):
         return f"only {y.shape[1] / sr:.3g} s long ({y.shape[1]} samples); a clip has {SHORTEST:g} s or more"
     if not y.any():
         return "silent: every sample is 0"
-    mix = y.mean(axis=0)
+    mix = y[0] if len(y) == 1 else y.mean(axis=0)
     with np.errstate(over="ignore"):  # whose square is beyond float32 is heard, and refused where its power is taken
-        cancelled = mix.std() < CANCELLED * y.std(axis=1).max()
+        cancelled = len(y) > 1 and mix.std() < CANCELLED * y.std(axis=1).max()
     if cancelled:
         return "antiphase: its channels cancel each other in the mono mix; invert one of them, or use one only"
     if np.all(mix == mix[0]):
@@ -371,7 +371,7 @@ def mix(clip, sr):
     y, rate = read(clip, mono=False)
     if reason := flaw(y, rate):
         raise AudiolibError(f"{clip.path}: {reason}")
-    return resample(y.mean(axis=0), rate, sr)
+    return resample(y[0] if len(y) == 1 else y.mean(axis=0), rate, sr)
 
 
 def content_digest(clips):

@@ -60,7 +60,7 @@ def homeless(*args, **options):
 def test_who_has_no_home_is_told_which_variable_to_set(monkeypatch):
     monkeypatch.setattr(pooch, "os_cache", homeless)
     monkeypatch.delenv("AUDIOLIB_CACHE")
-    with pytest.raises(AudiolibError, match="AUDIOLIB_CACHE is not set and you have no home.*let AUDIOLIB_CACHE"):
+    with pytest.raises(AudiolibError, match=r"AUDIOLIB_CACHE is not set and you have no home.*let AUDIOLIB_CACHE"):
         chosen_folder("AUDIOLIB_CACHE", "cache")
 
 

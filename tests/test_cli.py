@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
-from test_features import write_corpus
+from toys import write_corpus
 
 from audiolib import AudiolibError, corpora, features
 from audiolib.archive import read_archive
