@@ -1,7 +1,7 @@
 """Music out of a seed: the embedded corpus, and pieces that can be performed in more than one way.
 
 Goal: everybody has music with GTZAN's ten labels and file layout on disk a few seconds after the first ``make``,
-without a network and without anybody's copyright. ``track`` draws a score from the tables in ``scores`` (metre, tempo,
+without a network and without anybody's copyright. ``track`` draws a score from the tables in ``_scores`` (metre, tempo,
 harmony, drum pattern, instruments differ by genre) and plays it with ``sounds``; ``write_corpus`` puts many tracks on
 disk as FLAC files. The genres are caricatures that share tempos, chords and instruments on purpose: a classifier can
 tell them apart often, not always. What works on them may fail on real music.

@@ -413,7 +413,7 @@ def extract(corpus, frontend=LOG_MEL, *, jobs=None, cache=True, progress=True):
         If clips are skipped, a damaged cache is made again, or the result cannot be kept.
     """
     corpora.cache_root()  # an error where there is none: librosa finds no place for its own either
-    key = _cache.key([clip.path for clip in corpus.clips], frontend=asdict(frontend))
+    key = cache and _cache.key([clip.path for clip in corpus.clips], frontend=asdict(frontend))
     found = _cache.load(key) if cache else None
     if found is None:
         *found, passing = _run(corpus, frontend, jobs, progress)
