@@ -66,9 +66,12 @@ def read(clip_or_path, *, sr=None, mono=True):
         raise AudiolibError(f"{path}: {np.count_nonzero(~np.isfinite(y))} samples are NaN or infinite; "
                             "write it again from its source or remove it")
     y = y.mean(axis=1) if mono else np.ascontiguousarray(y.T)
-    if sr is not None and sr != rate:
-        y, rate = librosa.resample(y, orig_sr=rate, target_sr=int(sr), res_type="soxr_hq"), int(sr)
-    return y.astype(np.float32, copy=False), rate
+    return (y, rate) if sr is None else (resample(y, rate, int(sr)), int(sr))
+
+
+def resample(y, sr, to):
+    """A signal [sample] or [channel, sample] of one rate at another, in Hz."""
+    return y if sr == to else librosa.resample(y, orig_sr=sr, target_sr=to, res_type="soxr_hq")
 
 
 def _missing(path, form, notes, promised, got):

@@ -33,14 +33,15 @@ from tqdm.auto import tqdm
 
 from audiolib import AudiolibError, download
 from audiolib._catalogue import DESCRIPTIONS, Description
-from audiolib._decode import read
+from audiolib._decode import read, resample
 
 __all__ = ["DESCRIPTIONS", "Clip", "Corpus", "Description", "Report", "cache_root", "check", "content_digest",
-           "data_root", "digest", "fetch", "load", "read"]
+           "data_root", "digest", "fetch", "flaw", "load", "mix", "read"]
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 SUFFIXES = (".wav", ".flac", ".au", ".ogg", ".mp3", ".aif", ".aiff")
-SHORTEST = 0.1  # s; what check calls too short to be a clip
+SHORTEST = 0.1  # s; what is too short to be a clip
+CANCELLED = 0.01  # of the channels' level; what is left of less in the mono mix is rounding and coding noise
 
 
 @dataclass(frozen=True)
@@ -279,7 +280,7 @@ class Report:
 
 
 def check(corpus, *, progress=True):
-    """Decode every clip and list what is wrong: unreadable, silent, constant, shorter than 0.1 s; and exact duplicates.
+    """Decode every clip and list what is wrong: what cannot be read or has a `flaw`, and exact duplicates.
 
     Duplicates are found by the decoded samples, so a track counts as the same in .wav and in .flac.
 
@@ -313,14 +314,61 @@ def _examine(clip):
         y, sr = read(clip, mono=False)
     except AudiolibError as error:
         return str(error), None
-    samples = hashlib.sha256(f"{sr} {y.shape}".encode() + y.tobytes()).digest()
-    if not y.any():
-        return "silent: every sample is 0", samples
-    if np.all(y == y[:, :1]):
-        return f"constant: every sample is {y[0, 0]:g}", samples
+    return flaw(y, sr), hashlib.sha256(f"{sr} {y.shape}".encode() + y.tobytes()).digest()
+
+
+def flaw(y, sr):
+    """Why a recording that can be read is nothing to listen to or to learn from; the one rule of `check` and features.
+
+    Judged is the mono mix, which is what features hear, at the file's own rate: resampling would round the edges.
+
+    Parameters
+    ----------
+    y : float array [sample] or [channel, sample]
+        As decoded; only with its channels can one that cancels the other nearly, but not to the last bit, be told.
+    sr : int
+        Rate in Hz.
+
+    Returns
+    -------
+    str
+        Too short to be a clip, silent, in antiphase or constant; "" if it is none of these.
+    """
+    y = np.atleast_2d(y)
     if y.shape[1] < SHORTEST * sr:
-        return f"only {y.shape[1] / sr:.3g} s long", samples
-    return "", samples
+        return f"only {y.shape[1] / sr:.3g} s long ({y.shape[1]} samples); a clip has {SHORTEST:g} s or more"
+    if not y.any():
+        return "silent: every sample is 0"
+    mix = y.mean(axis=0)
+    if mix.std() < CANCELLED * y.std(axis=1).max():
+        return "antiphase: its channels cancel each other in the mono mix; invert one of them, or use one only"
+    if np.all(mix == mix[0]):
+        return f"constant: every sample is {mix[0]:g}"
+    return ""
+
+
+def mix(clip, sr):
+    """The mono mix of a clip at a rate, as features hear it; what `flaw` objects to is an error like any other.
+
+    Parameters
+    ----------
+    clip : Clip
+    sr : int
+        Rate in Hz.
+
+    Returns
+    -------
+    float32 array [sample]
+
+    Raises
+    ------
+    AudiolibError
+        As `read`, or the clip's flaw.
+    """
+    y, rate = read(clip, mono=False)
+    if reason := flaw(y, rate):
+        raise AudiolibError(f"{clip.path}: {reason}")
+    return resample(y.mean(axis=0), rate, sr)
 
 
 def content_digest(clips):

@@ -239,6 +239,39 @@ def test_check_lists_what_can_be_read_but_says_nothing(tmp_path, y, reason):
     assert [name for name, _ in report.problems] == ["x/bad"] and reason in report.problems[0][1] and report.ok == 1
 
 
+NOISE = sound(seconds=1)
+
+
+@pytest.mark.parametrize(("y", "reason"), [
+    (np.stack([NOISE, -NOISE]), "antiphase"),
+    (np.stack([NOISE + 0.25, 0.25 - NOISE]), "antiphase"),
+    (np.stack([np.floor(2**15 * NOISE), np.floor(-(2**15) * NOISE)]) / 2**15, "antiphase"),  # half a step is left
+    (np.stack([NOISE, NOISE, -NOISE, -NOISE]), "antiphase"),
+    (np.stack([NOISE, 1e-3 * NOISE[::-1] - NOISE]), "antiphase"),
+    (np.zeros((2, SR)), "silent"),
+    (np.stack([np.full(SR, 0.5), np.full(SR, 0.25)]), "constant: every sample is 0.375"),
+    (np.stack([np.full(SR, 0.5), np.full(SR, -0.5)]), "constant: every sample is 0"),
+    (np.stack([NOISE, np.zeros(SR)]), ""),
+    (np.stack([NOISE, NOISE]), ""),
+    (np.stack([NOISE, -0.9 * NOISE]), ""),
+    (np.stack([NOISE, NOISE[::-1]]), ""),
+    (NOISE, ""),
+    (NOISE * 1e-30, ""),
+])  # fmt: skip
+def test_flaw_is_that_of_the_mono_mix(y, reason, tmp_path):
+    said = corpora.flaw(y.astype(np.float32), SR)
+    assert said.startswith(reason) and bool(said) == bool(reason)
+    write(tmp_path / "songs/x/a.wav", y.T, subtype="FLOAT")
+    corpus = corpora.load(tmp_path / "songs")
+    assert [why for _, why in corpora.check(corpus, progress=False).problems] == [said] * bool(said)
+    if said:  # check and what the features hear tell the same
+        with pytest.raises(AudiolibError) as caught:
+            corpora.mix(corpus.clips[0], SR)
+        assert str(caught.value) == f"{corpus.clips[0].path}: {said}"
+    else:
+        np.testing.assert_array_equal(corpora.mix(corpus.clips[0], 22050), corpora.read(corpus.clips[0], sr=22050)[0])
+
+
 def test_digest_is_that_of_the_content(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert corpora.digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
