@@ -14,7 +14,6 @@ ORDER = [
     "compose",
     "_catalogue",
     "_decode",
-    "download",
     "corpora",
     "_cache",
     "features",
