@@ -16,6 +16,7 @@ import re
 import struct
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import librosa
@@ -181,8 +182,10 @@ def _counted(file, head):
     size, order = os.fstat(file.fileno()).st_size, "<" if head[:4] in (b"RIFF", b"RF64") else ">"
     start, promised = _promised_bytes(file, head, order)
     there = size - start
-    if promised is None or UNKNOWN <= promised < 2**32 or promised == 2**64 - 1:
+    if promised is None or promised == 2**64 - 1:
         return file.fileno()
+    if there < promised and UNKNOWN <= promised < 2**32:
+        promised = 0
     if promised > there + start:
         raise _bad(file, f"truncated, {there} of {promised} bytes of samples are there")
     if promised > there:
@@ -225,9 +228,15 @@ def _compressed(file, head):
     """The blocks of anything that FFmpeg knows."""
     if head[:4] == b"OggS" and not _has_last_page(file):
         raise _bad(file, "truncated, the last page of the stream is missing")
-    file.seek(0)
+    skip = _behind_titles(file)
+    file.seek(skip)
+
+    def seek(at, whence=os.SEEK_SET):
+        return file.seek(at if whence else at + skip, whence) - skip
+
+    sound = SimpleNamespace(name=file.name, read=file.read, seek=seek, tell=lambda: file.tell() - skip)
     try:
-        container = av.open(file, options={"format_whitelist": FORMATS}, metadata_errors="ignore")
+        container = av.open(sound, options={"format_whitelist": FORMATS}, metadata_errors="ignore")
     except (av.FFmpegError, ValueError) as error:
         text = "text" if head.isascii() and b"\0" not in head else ""
         kind = next((kind for magic, kind in NOT_SOUND.items() if head.lstrip().startswith(magic)), text)
@@ -244,7 +253,7 @@ def _frames(file, container, track):
     form, codec = container.format.name.split(",")[0], track.codec_context.codec
     what = f"({codec.name} in {container.format.long_name})"
     first = fault = due = None
-    got = frames = longest = end = 0
+    got = frames = longest = end = odd = 0
     sr = 1
     sizes, short = {}, False
     if codec.lossless:
@@ -267,8 +276,12 @@ def _frames(file, container, track):
             if first is None:
                 first, fault = (sr, channels), None  # what lies before the sound does not matter
             if (sr, channels) != first:
-                raise _bad(file, "recordings of different formats were joined: {} Hz, {} channels; then {} Hz, {} "
-                                 "channels {}".format(*first, sr, channels, what))
+                fault = _bad(file, "recordings of different formats were joined: {} Hz, {} channels; then {} Hz, {} "
+                                   "channels {}".format(*first, sr, channels, what))
+                odd += 1
+                if odd > 2 or form != "mp3":  # in what lies behind an MP3 a frame or two can be found by chance
+                    raise fault
+                continue
             start = due if frame.time is None else frame.time
             if fault or (due is not None and start - due > HOLE):
                 raise _bad(file, f"damaged, sound is missing after {got / sr:.1f} s {what}") from fault
@@ -302,12 +315,18 @@ def _floats(frame):
     return y.astype(np.float32) / np.float32(2 ** (8 * y.itemsize - 1) if y.dtype.kind == "i" else 1)
 
 
+def _behind_titles(file):
+    """Where ID3's titles and pictures end; FFmpeg would guess from them and the file's ending what comes behind."""
+    at = file.seek(0)
+    while (head := file.read(10))[:3] == b"ID3":  # the size has 7 bits in a byte
+        at = file.seek(sum(byte << 7 * (3 - k) for k, byte in enumerate(head[6:10])), os.SEEK_CUR)
+    return at
+
+
 def _promised_frames(file):
     """How many frames the header of an MP3 states, 0 if none; FFmpeg does not say which of its numbers are guesses."""
-    file.seek(0)
-    while (head := file.read(10))[:3] == b"ID3":  # titles and pictures; their size has 7 bits in a byte
-        file.seek(sum(byte << 7 * (3 - k) for k, byte in enumerate(head[6:10])), os.SEEK_CUR)
-    found = FRAMES.search(head + file.read(2**12))
+    file.seek(_behind_titles(file))
+    found = FRAMES.search(file.read(2**12))
     return int.from_bytes(found[1] or found[2], "big") if found else 0
 
 
