@@ -563,8 +563,8 @@ def test_name_is_no_address(tmp_path, monkeypatch):
 def test_name_is_read_in_a_locale_of_ascii(tmp_path):
     put(tmp_path / "c/дрозд.mp3", sample("MP3"))
     put(tmp_path / "c/дрозд.wav", write(tmp_path / "a.wav", CHIRP).read_bytes())
-    code = ("import sys, os; from audiolib.corpora import read; assert sys.getfilesystemencoding() == 'ascii'\n"
-            "for name in os.listdir(sys.argv[1]): print(read(sys.argv[1] + '/' + name)[0].size)")
+    code = ("import pathlib, sys; from audiolib.corpora import read; assert sys.getfilesystemencoding() == 'ascii'\n"
+            "for path in pathlib.Path(sys.argv[1]).iterdir(): print(read(path)[0].size)")
     surroundings = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     made = subprocess.run([sys.executable, "-c", code, tmp_path / "c"], env=surroundings, capture_output=True, text=True)
     assert made.stdout.split() == [str(len(CHIRP))] * 2, made.stderr

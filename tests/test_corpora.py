@@ -1,6 +1,7 @@
 """What is on disk becomes a table of clips, and what cannot be used is said."""
 
 import os
+import subprocess
 import sys
 import types
 import warnings
@@ -10,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
-from audiolib import AudiolibError, corpora
+from audiolib import AudiolibError, cli, compose, corpora
 
 # Small copies of known corpora are said to be parts; only one test is about that.
 pytestmark = pytest.mark.filterwarnings("ignore:.*results on a part")
@@ -151,6 +153,69 @@ def test_synthetic_corpus_is_made_in_the_cache_and_loaded_from_there(cache_root,
     assert corpus.root == cache_root / "synthetic-7/genres"
 
 
+def test_looking_makes_nothing(cache_root):
+    for left in ("synthetic-0/manifest.json", f"synthetic-{compose.VERSION}/genres/blues/blues.00000.flac"):
+        (cache_root / left).parent.mkdir(parents=True)
+        (cache_root / left).write_text("{}")  # of an older version, and of a run that was killed
+    before = sorted(cache_root.rglob("*"))
+    with pytest.raises(AudiolibError, match=f"synthetic-{compose.VERSION}: not there, or not whole; load it"):
+        corpora.load("synthetic", make=False)
+    made = CliRunner().invoke(cli.main, ["corpora"])
+    assert made.exit_code == 0 and "not there yet: made on first use" in made.output
+    assert sorted(cache_root.rglob("*")) == before
+
+
+def test_looking_finds_what_was_made(cache_root):
+    compose.write_corpus(cache_root / f"synthetic-{compose.VERSION}", tracks=1, seconds=0.5, progress=False)
+    assert len(corpora.load("synthetic", make=False)) == 10
+
+
+@pytest.mark.parametrize(("one", "other", "said"), [
+    ("rock", "rock ", r"'rock' and 'rock '"),
+    ("rock", "Rock", r"'Rock' and 'rock'"),
+    ("great tit", "great  tit", r"'great  tit' and 'great tit'"),
+    ("M\u00fasica", "Mu\u0301sica", r"'Mu\\u0301sica' and 'M\\xfasica'"),
+    ("\u0434\u0440\u043e\u0437\u0434", "\u0414\u0440\u043e\u0437\u0434", "'\u0414\u0440\u043e\u0437\u0434' and"),
+])  # fmt: skip
+def test_labels_that_look_alike_are_told(one, other, said, tmp_path):
+    for label in (one, other, "jazz"):
+        write(tmp_path / "songs" / label / f"{len(label)}.wav")
+    if len(os.listdir(tmp_path / "songs")) < 3:
+        pytest.skip("this file system takes them for one folder")
+    with pytest.warns(UserWarning, match=rf"labels that look alike.*{said}.*one folder of .*songs") as caught:
+        corpus = corpora.load(tmp_path / "songs")
+    assert len(caught) == 1 and len(corpus.labels) == 3
+
+
+def test_labels_that_do_not_look_alike_are_not_told(tmp_path):
+    for label in ("rock", "rocks", "rock 2"):
+        write(tmp_path / "songs" / label / "a.wav")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(corpora.load(tmp_path / "songs").labels) == 3
+
+
+def run_in_a_locale_of_ascii(*command):
+    surroundings = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    return subprocess.run([sys.executable, *command], env=surroundings, capture_output=True)
+
+
+def test_python_that_cannot_decode_a_name_is_told_how(tmp_path):
+    write(tmp_path / "songs/дрозд/a.wav")
+    write(tmp_path / "songs/x/a.wav")
+    made = run_in_a_locale_of_ascii("-m", "audiolib", "check", str(tmp_path / "songs"), "--quiet")
+    assert b"name that this Python cannot decode in its locale; start it with PYTHONUTF8=1" in made.stderr
+    assert b"1 clips are fine" in made.stdout
+
+
+def test_terminal_that_cannot_show_a_label_does_not_end_the_command(tmp_path):
+    write(tmp_path / "птицы/дрозд/a.wav", sound(seconds=4))
+    made = subprocess.run([sys.executable, "-m", "audiolib", "features", tmp_path / "птицы", "--quiet"],
+                          env=os.environ | {"PYTHONIOENCODING": "latin-1"}, capture_output=True)
+    assert made.returncode == 0, made.stderr
+    assert rb"\u0434\u0440\u043e\u0437\u0434" in made.stdout
+
+
 def test_roots_follow_the_environment_at_the_time_of_the_call(monkeypatch, tmp_path):
     monkeypatch.setenv("AUDIOLIB_DATA", str(tmp_path / "a"))
     monkeypatch.setenv("AUDIOLIB_CACHE", "~/b")
@@ -239,6 +304,22 @@ def test_flaw_is_that_of_the_mono_mix(y, reason, tmp_path):
         assert str(caught.value) == f"{corpus.clips[0].path}: {said}"
     else:
         np.testing.assert_array_equal(corpora.mix(corpus.clips[0], 22050), corpora.read(corpus.clips[0], sr=22050)[0])
+
+
+def test_clip_that_finds_no_memory_beside_another_is_read_again_alone(tmp_path, monkeypatch):
+    for name in "ab":
+        write(tmp_path / f"songs/x/{name}.wav")
+    honest, asked = corpora.read, []
+
+    def read(clip, **options):
+        asked.append(clip.name)
+        if clip.name == "x/b" or asked.count(clip.name) == 1:
+            raise AudiolibError(f"{clip.path}: too long") from MemoryError()
+        return honest(clip, **options)
+
+    monkeypatch.setattr(corpora, "read", read)
+    report = corpora.check(corpora.load(tmp_path / "songs"), progress=False)
+    assert report.ok == 1 and [name for name, _ in report.problems] == ["x/b"]
 
 
 def test_digest_is_that_of_the_content(tmp_path):
