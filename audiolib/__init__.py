@@ -6,7 +6,6 @@ The modules stand in the order in which sound becomes a result, and none imports
 ``sounds``       small signals for teaching: tones, chords, chirps, plucked strings, drums, noise
 ``compose``      the embedded corpus and two pieces to perform, out of ``sounds``, tables and a seed
 ``corpora``      what is on disk: clips with label, group, fold; loading, reading, checking, fetching them
-``download``     archives from a public address, with nothing taken on trust
 ``features``     from a signal, or a whole corpus, to log-mel or MFCC segments ``[segment, frame, band]``
 ``archive``      features to hand on where the audio may not be: the log-mel archive
 ``protocols``    which segments may be in train, valid and test

@@ -1,19 +1,43 @@
-"""Decoding one audio file, and telling a whole file from a damaged one.
+"""Decoding one audio file: all of the sound in it, or an error that names the file.
 
-Signals are float32, rates in Hz. A file that cannot be trusted is an error that names it: what decodes without
-complaint may still be half a recording, because libsndfile reads what is there and is silent about what is not.
+Signals are float32, rates in Hz. What a file is stands in its content, not in its name. PCM (WAV, AIFF, AU and their
+kin) is read by libsndfile, all else (MP3, Ogg, FLAC, AAC, WMA, WebM, ...) by FFmpeg, through PyAV. Both read what they
+find and say nothing of what is not there, so this module counts: the bytes that a header promises, the last page of an
+Ogg, the frames of an MP3, the time stamps of the rest. Where a header promises less than is there, all is read.
+
+Encoders put silence before the sound and behind it. It is cut off where the file says how much there is (Opus, Vorbis,
+MP3 with LAME's header, the beginning of AAC in MP4); an MP3 without that header keeps it, about 0.05 s at either end.
 """
 
+import contextlib
+import mmap
+import os
 import re
+import struct
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
+import av
 import librosa
 import numpy as np
 import soundfile
 
 from audiolib import AudiolibError
 
-RATES = (1_000, 768_000)  # Hz; a header that claims less or more is broken
+RATES, CHANNELS = (1_000, 768_000), 64  # Hz; a header that claims other numbers is broken
+BLOCK = 2**16  # samples that are handled at a time
+UNKNOWN = 2**31 - 2**16  # bytes; programs that cannot know the size of a file write this or more
+PADDING = 2**12  # bytes; so many zeros behind the samples are no silence that belongs to them
+HOLE = 0.1  # s; time stamps further apart than the sound between them tell that some was lost
+# Only these are tried: some of FFmpeg's formats are lists of other files or addresses, which it would open.
+FORMATS = ("aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
+           "nistsphere,ogg,oma,rm,shn,tak,truehd,tta,voc,w64,wav,wv,xwma")
+STATED = ("ape", "asf", "flac", "matroska", "mov", "tak", "tta", "wv")  # FFmpeg guesses the length of the others
+FRAMES = re.compile(rb"(?:Xing|Info)\0\0\0[\1\3\5\7\x09\x0b\x0d\x0f](....)|VBRI.{10}(....)", re.DOTALL)  # of an MP3
+NOT_SOUND = {b"%PDF": "a PDF", b"PK\3\4": "a zip archive", b"\x1f\x8b": "a gzip archive", b"\x89PNG": "a picture",
+             b"\xff\xd8\xff": "a picture", b"GIF8": "a picture", b"MThd": "MIDI, notes without sound",
+             b"#EXT": "a playlist", b"<": "a web page"}  # fmt: skip
 
 
 def read(clip_or_path, *, sr=None, mono=True):
@@ -37,36 +61,19 @@ def read(clip_or_path, *, sr=None, mono=True):
     Raises
     ------
     AudiolibError
-        If the file is not audio, is truncated or empty, or holds NaN or infinity.
+        If the file is not audio, is damaged, truncated or empty, holds NaN or infinity, or is longer than memory holds.
+        Its ``__cause__`` is an OSError or a MemoryError where the fault need not lie in the file.
     """
     path = Path(getattr(clip_or_path, "path", clip_or_path))
     if sr is not None and not (isinstance(sr, int | np.integer) and RATES[0] <= sr <= RATES[1]):
         raise AudiolibError(f"sr={sr!r}: to read {path} at another rate give it in whole Hz, {RATES[0]} to {RATES[1]}; "
                             "did you give kHz?")
-    if not path.is_file():
-        raise AudiolibError(f"{path}: no such file; if the corpus changed on disk, load it again")
-    if path.stat().st_size == 0:
-        raise AudiolibError(f"{path}: empty file (0 bytes); copy it again or remove it")
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate, promised, form, notes = file.samplerate, file.frames, file.format, file.extra_info
-            y = file.read(dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, TypeError, ValueError, MemoryError) as error:
-        # The last two: the header claims a length beyond any memory, or none, as a .flac written into a pipe does.
-        reason = getattr(error, "strerror", None) or getattr(error, "error_string", None) or "damaged or truncated"
-        raise AudiolibError(f"{path}: cannot be decoded ({reason.strip().rstrip('.')}); it is not audio, damaged or "
-                            "unreadable: open it in a player, then copy it again or remove it") from error
-    if not RATES[0] <= rate <= RATES[1]:
-        raise AudiolibError(f"{path}: damaged, its header claims a rate of {rate} Hz; copy it again or remove it")
-    if missing := _missing(path, form, notes, promised, len(y)):
-        raise AudiolibError(f"{path}: truncated, {missing}; copy it again or remove it")
-    if not len(y):
-        raise AudiolibError(f"{path}: no samples in it (0 s long); copy it again or remove it")
-    if not np.isfinite(y).all():
-        raise AudiolibError(f"{path}: {np.count_nonzero(~np.isfinite(y))} samples are NaN or infinite; "
-                            "write it again from its source or remove it")
-    y = y.mean(axis=1) if mono else np.ascontiguousarray(y.T)
-    return (y, rate) if sr is None else (resample(y, rate, int(sr)), int(sr))
+    with within_memory(path):
+        blocks = []
+        for block, rate in stream(path):  # noqa: B007
+            blocks.append(block if not mono else block[0] if len(block) == 1 else block.mean(axis=0))
+        y = np.concatenate(blocks, axis=-1)
+        return (y, rate) if sr is None else (resample(y, rate, int(sr)), int(sr))
 
 
 def resample(y, sr, to):
@@ -74,26 +81,258 @@ def resample(y, sr, to):
     return y if sr == to else librosa.resample(y, orig_sr=sr, target_sr=to, res_type="soxr_hq")
 
 
-def _missing(path, form, notes, promised, got):
-    """What a truncated file lacks, in words, or "". libsndfile reads what is there and, but for FLAC, says nothing."""
-    # WAV, AU, AIFF: its log has "data : 88200 (should be 44078)"; a size of about 2**31 or more means "not known".
-    for size, there in re.findall(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", notes, re.MULTILINE):
-        if int(there) < int(size) < 2**31 - 2**16:
-            return f"{there} of {size} bytes of samples are there"
-    if form == "OGG":  # the last page of a whole stream is marked as the last and is all there
-        with open(path, "rb") as file:
-            file.seek(max(0, path.stat().st_size - 2**16))
-            page = file.read()
-        page = page[page.rfind(b"OggS"):]
-        if len(page) < 28 or not page[5] & 4 or len(page) < 27 + page[26] + sum(page[27:27 + page[26]]):
-            return "the last page of the stream is missing"
-    if form in ("MP3", "MPEG"):  # its name depends on the version of libsndfile
-        with open(path, "rb") as file:
-            head = file.read(10)
-            if head[:3] == b"ID3":  # titles and pictures before the sound; their size has 7 bits in a byte
-                file.seek(10 + sum(byte << 7 * (3 - k) for k, byte in enumerate(head[6:10])))
-            head += file.read(2**12)
-        if not any(tag in head for tag in (b"Xing", b"Info", b"VBRI")):  # libsndfile stops where it guesses the end
-            return "or perhaps not, it does not say how long it is; make a .flac of it with a converter"
-        promised -= 2 * 1152  # not every encoder counts its padding, which takes up to two frames
-    return f"{got} of {promised} samples are there" if got < promised else ""
+@contextlib.contextmanager
+def within_memory(path):
+    """Makes of a MemoryError an AudiolibError that names the file."""
+    try:
+        yield
+    except MemoryError as error:
+        raise AudiolibError(f"{path}: longer than the memory that is free now can hold; cut it into parts or remove "
+                            "it") from error
+
+
+def stream(path):
+    """Decode a file block by block, however long it is.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Yields
+    ------
+    block : float32 array [channel, sample]
+        Of any length but 0; end to end, they are the recording.
+    sr : int
+        Rate in Hz, the same for all.
+
+    Raises
+    ------
+    AudiolibError
+        As `read`; that a file is damaged or truncated may only be seen, and said, after the last block.
+    """
+    got = 0
+    try:
+        if not os.path.isfile(path):
+            raise AudiolibError(f"{path}: no such file; if the corpus changed on disk, load it again")
+        with open(path, "rb", buffering=0) as file:
+            head = file.read(64)
+            if not head:
+                raise _bad(file, "empty file (0 bytes)")
+            for block, sr in _pcm(file, head) or _gathered(_compressed(file, head)):
+                if not (RATES[0] <= sr <= RATES[1] and len(block) <= CHANNELS):
+                    raise _bad(file, f"damaged, its header claims a rate of {sr} Hz and {len(block)} channels")
+                if not (good := np.isfinite(block).all(axis=0)).all():
+                    raise _bad(file, f"{(~good).sum()} samples are NaN or infinite, the first at "
+                                     f"{(got + good.argmin()) / sr:.3g} s")
+                got += block.shape[1]
+                yield np.ascontiguousarray(block), sr
+            if not got:
+                raise _bad(file, "no samples in it (0 s long)")
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise AudiolibError(f"{path}: cannot be decoded ({getattr(error, 'strerror', None) or error}), unreadable or "
+                            "damaged: open it in a player, then copy it again or remove it") from error
+
+
+def _bad(file, why):
+    return AudiolibError(f"{file.name}: {why}; copy it again, convert it to .flac, or remove it")
+
+
+def _gathered(blocks):
+    """The same samples in longer blocks: frames are so short that all that is done with each of them counts."""
+    held, samples = [], 0
+    for block, sr in blocks:
+        held.append(block)
+        samples += block.shape[1]
+        if samples >= BLOCK:
+            yield np.concatenate(held, axis=1), sr
+            held, samples = [], 0
+    if held:
+        yield np.concatenate(held, axis=1), sr
+
+
+# --- PCM, by libsndfile -----------------------------------------------------------------------------------------------
+
+
+def _pcm(file, head):
+    """The blocks of a WAV, AIFF, AU, CAF or W64, or None if it is something else or coded as libsndfile cannot."""
+    if head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"FORM", b".snd", b"riff", b"caff"):
+        return None
+    source = _counted(file, head)
+    file.seek(0)
+    try:
+        sound = soundfile.SoundFile(source, closefd=False)
+    except (soundfile.LibsndfileError, TypeError, ValueError):
+        return None
+    if sound.subtype.startswith("MPEG"):
+        return sound.close()
+    return _pcm_blocks(sound)
+
+
+def _pcm_blocks(sound):
+    with sound:
+        while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
+            yield block.T, sound.samplerate
+
+
+def _counted(file, head):
+    """What libsndfile is to read: the file or, where its header counts too few bytes of samples, a mended copy.
+
+    libsndfile reads what is there if the header promises more, and no more than is promised if more is there.
+    """
+    size, order = os.fstat(file.fileno()).st_size, "<" if head[:4] in (b"RIFF", b"RF64") else ">"
+    start, promised = _promised_bytes(file, head, order)
+    there = size - start
+    if promised is None or promised == 2**64 - 1:
+        return file.fileno()
+    if there < promised and UNKNOWN <= promised < 2**32:
+        promised = 0
+    if promised > there + start:
+        raise _bad(file, f"truncated, {there} of {promised} bytes of samples are there")
+    if promised > there:
+        warnings.warn(f"{file.name}: its header counts {promised - there} bytes of samples more than are there, as if "
+                      "they were its own; all that is there is read", stacklevel=2)
+    elif there - promised > 8 and head[:4] != b"riff":
+        file.seek(start + promised + promised % 2)
+        behind = file.read(PADDING)
+        name, length = struct.unpack(order + "4sI", behind[:8])
+        chunk = name.isascii() and name.decode().isprintable() and start + promised + length <= size
+        sound = there - promised > PADDING or behind.strip(b"\0")
+        if sound and not chunk and name[:3] not in (b"ID3", b"TAG"):
+            mended = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # in memory only as far as it is changed
+            at = 8 if head[:4] == b".snd" else start - 4
+            mended[at : at + 4] = struct.pack(order + "I", min(there, 2**32 - 1))
+            return mended
+    return file.fileno()
+
+
+def _promised_bytes(file, head, order):
+    """Where the samples of a PCM file begin, and how many bytes of them its header promises (None: it says nothing)."""
+    if head[:4] == b".snd":
+        return struct.unpack(">II", head[4:12].ljust(8, b"\0"))
+    if head[:4] == b"riff":  # W64 counts all of the file
+        return 0, struct.unpack("<Q", head[16:24].ljust(8, b"\0"))[0]
+    form, wide = (">4sQ", 12) if head[:4] == b"caff" else (order + "4sI", 8)
+    file.seek(8 if head[:4] == b"caff" else 12)
+    while len(chunk := file.read(wide)) == wide:
+        name, length = struct.unpack(form, chunk)
+        if name in (b"data", b"SSND"):
+            return file.tell(), struct.unpack("<Q", head[28:36])[0] if head[:4] == b"RF64" else length
+        file.seek(length + length % 2, os.SEEK_CUR)
+    return file.tell(), None
+
+
+# --- all else, by FFmpeg ----------------------------------------------------------------------------------------------
+
+
+def _compressed(file, head):
+    """The blocks of anything that FFmpeg knows."""
+    if head[:4] == b"OggS" and not _has_last_page(file):
+        raise _bad(file, "truncated, the last page of the stream is missing")
+    skip = _behind_titles(file)
+    file.seek(skip)
+
+    def seek(at, whence=os.SEEK_SET):
+        return file.seek(at if whence else at + skip, whence) - skip
+
+    sound = SimpleNamespace(name=file.name, read=file.read, seek=seek, tell=lambda: file.tell() - skip)
+    try:
+        container = av.open(sound, options={"format_whitelist": FORMATS}, metadata_errors="ignore")
+    except (av.FFmpegError, ValueError) as error:
+        text = "text" if head.isascii() and b"\0" not in head else ""
+        kind = next((kind for magic, kind in NOT_SOUND.items() if head.lstrip().startswith(magic)), text)
+        raise _bad(file, f"cannot be decoded, it is {kind or 'damaged, or'} not audio; open it in a player") from error
+    with container:
+        track = container.streams.best("audio")
+        if track is None or track.codec_context is None:
+            raise _bad(file, f"cannot be decoded, {container.format.long_name} without sound that FFmpeg knows")
+        yield from _frames(file, container, track)
+
+
+def _frames(file, container, track):
+    """The frames of one track of a container, until one turns out to be missing."""
+    form, codec = container.format.name.split(",")[0], track.codec_context.codec
+    what = f"({codec.name} in {container.format.long_name})"
+    first = fault = due = None
+    got = frames = longest = end = odd = 0
+    sr = 1
+    sizes, short = {}, False
+    if codec.lossless:
+        track.codec_context.options = {"err_detect": "crccheck+explode"}  # or a wrong checksum is only logged
+    packets = container.demux(track)
+    while True:
+        try:
+            packet = next(packets)
+            decoded = packet.decode()
+        except StopIteration:
+            break
+        except (av.FFmpegError, ValueError) as error:
+            if isinstance(error, MemoryError):
+                raise
+            if first is None or bytes(packet)[:3] not in (b"ID3", b"TAG", b"APE"):  # titles between two joined MP3s
+                fault = error
+            continue
+        for frame in decoded:
+            sr, channels = frame.sample_rate, frame.layout.nb_channels
+            if first is None:
+                first, fault = (sr, channels), None  # what lies before the sound does not matter
+            if (sr, channels) != first:
+                fault = _bad(file, "recordings of different formats were joined: {} Hz, {} channels; then {} Hz, {} "
+                                   "channels {}".format(*first, sr, channels, what))
+                odd += 1
+                if odd > 2 or form != "mp3":  # in what lies behind an MP3 a frame or two can be found by chance
+                    raise fault
+                continue
+            start = due if frame.time is None else frame.time
+            if fault or (due is not None and start - due > HOLE):
+                raise _bad(file, f"damaged, sound is missing after {got / sr:.1f} s {what}") from fault
+            due = (start or 0) + frame.samples / sr
+            got, longest, end = got + frame.samples, max(longest, frame.samples), max(end, due)
+            yield _floats(frame), sr
+        if form == "mp3" and packet.size:  # its bytes 1 and 2 decide how long a frame is
+            key, frames = bytes(packet)[1:3], frames + 1
+            short = packet.size < sizes.get(key, 0)
+            sizes[key] = max(packet.size, sizes.get(key, 0))
+    seconds = float(track.duration * track.time_base) if track.duration else (container.duration or 0) / av.time_base
+    stated = seconds if form in STATED and first else 0
+    missing = stated - max(got / sr, end) if stated else 0
+    # Behind the last frame of an MP3, and behind the last sample where samples are counted, anything may lie.
+    if fault and (first is None or not (form == "mp3" or (codec.lossless and stated and missing <= 0))):
+        raise _bad(file, f"cannot be decoded beyond {end:.1f} s, it is truncated, damaged or joined of different "
+                         f"formats {what}") from fault
+    if missing > (0.002 if codec.lossless else 2 * longest / sr):
+        raise _bad(file, f"truncated, {got / sr:.2f} of {stated:.2f} s are there {what}")
+    promised = _promised_frames(file) if form == "mp3" else 0
+    if frames < promised - 2 or (short and not promised):  # not every encoder counts what it pads with
+        raise _bad(file, f"truncated, {frames} of {promised or 'unknown many'} frames are there {what}")
+
+
+def _floats(frame):
+    """float32 [channel, sample] of a frame of FFmpeg's, whose formats are planar or not, of integers or floats."""
+    y = frame.to_ndarray()
+    y = y if frame.format.is_planar else y.reshape(-1, frame.layout.nb_channels).T
+    if y.dtype == np.uint8:
+        return (y.astype(np.float32) - 128) / 128
+    return y.astype(np.float32) / np.float32(2 ** (8 * y.itemsize - 1) if y.dtype.kind == "i" else 1)
+
+
+def _behind_titles(file):
+    """Where ID3's titles and pictures end; FFmpeg would guess from them and the file's ending what comes behind."""
+    at = file.seek(0)
+    while (head := file.read(10))[:3] == b"ID3":  # the size has 7 bits in a byte
+        at = file.seek(sum(byte << 7 * (3 - k) for k, byte in enumerate(head[6:10])), os.SEEK_CUR)
+    return at
+
+
+def _promised_frames(file):
+    """How many frames the header of an MP3 states, 0 if none; FFmpeg does not say which of its numbers are guesses."""
+    file.seek(_behind_titles(file))
+    found = FRAMES.search(file.read(2**12))
+    return int.from_bytes(found[1] or found[2], "big") if found else 0
+
+
+def _has_last_page(file):
+    """Whether an Ogg ends with a page that is marked as the last and is all there."""
+    file.seek(max(0, os.fstat(file.fileno()).st_size - 2**17))
+    page = file.read()
+    page = page[max(0, page.rfind(b"OggS")):]
+    return len(page) >= 28 and page[5] & 4 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])

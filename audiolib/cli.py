@@ -18,6 +18,8 @@ class _Group(click.Group):
     """Makes of the library's error and warnings one line each, without a traceback."""
 
     def invoke(self, context):
+        if sys.stdout.errors == "strict":  # names that the terminal cannot show must not end the command
+            sys.stdout.reconfigure(errors="backslashreplace")
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
@@ -74,16 +76,15 @@ def corpora():
 
 def _whereabouts(name):
     """One line on whether a known corpus is on disk; makes and fetches nothing."""
-    from audiolib.corpora import cache_root, load
+    from audiolib.corpora import load
 
-    if name == "synthetic" and not list(cache_root().glob("synthetic-*")):
-        return "not there yet: made on first use, in a minute or less"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            corpus = load(name)
+            corpus = load(name, make=False)
         except AudiolibError:
-            return f"not there: python -m audiolib fetch {name}"
+            return ("not there yet: made on first use, in a minute or less" if name == "synthetic" else
+                    f"not there: python -m audiolib fetch {name}")
     size = sum(clip.path.stat().st_size for clip in corpus.clips)
     skipped = f", {len(corpus.skipped)} skipped" if corpus.skipped else ""
     return f"{len(corpus)} clips, {len(corpus.labels)} labels, {size / 1e6:.0f} MB{skipped} in {corpus.root}"

@@ -2,13 +2,12 @@
 
 A *corpus* is a table of clips. A *clip* is one audio file with a name that is unique in the corpus, a label, and, where
 the corpus knows it, the group that must not be divided between training and test (speaker, source recording) and the
-official fold. ``load`` lists files and reads none of them, so it is fast; ``read`` decodes one clip; ``check`` decodes
-all and lists what is wrong; ``fetch`` brings a known corpus from its public address. Signals are float32, rates in Hz.
+official fold. ``load`` lists files and reads none of them, so it is fast; ``read`` decodes one clip (``stream`` block
+by block, ``mix`` as features hear it); ``check`` decodes all and lists what is wrong; ``fetch`` brings a known corpus
+from its public address. Signals are float32, rates in Hz.
 
 What cannot be used is never dropped in silence: it is either an ``AudiolibError`` or a warning with a count, and it is
 kept in ``Corpus.skipped``.
-
-The table of what is known by name is in ``known``, decoding in ``reading``, downloading in ``download``.
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_architectures, 10_experiments, 11_leak
 """
@@ -16,31 +15,41 @@ Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_
 import csv
 import difflib
 import hashlib
+import lzma
 import os
 import re
 import shutil
+import sys
+import tarfile
 import tempfile
 import time
+import unicodedata
 import warnings
+import zipfile
+import zlib
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import joblib
 import numpy as np
+import pooch
 from tqdm.auto import tqdm
 
-from audiolib import AudiolibError, _files, download
+from audiolib import AudiolibError, _files
 from audiolib._catalogue import DESCRIPTIONS, Description
-from audiolib._decode import read, resample
+from audiolib._decode import read, resample, stream, within_memory
 
 __all__ = ["DESCRIPTIONS", "Clip", "Corpus", "Description", "Report", "cache_root", "check", "content_digest",
-           "data_root", "digest", "fetch", "flaw", "load", "mix", "read"]
+           "data_root", "digest", "fetch", "flaw", "load", "mix", "read", "stream"]
 
 _files.lend_cache()
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
-SUFFIXES = (".wav", ".flac", ".au", ".ogg", ".mp3", ".aif", ".aiff")
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".au", ".aif", ".aiff", ".aac", ".opus", ".wma", ".webm", ".mp4",
+            ".oga", ".mka", ".m4b", ".mp2", ".ac3", ".wv", ".ape", ".tta", ".amr", ".spx", ".caf", ".w64")
+# What zipfile and tarfile raise for broken input, next to OSError; RuntimeError is an encrypted or unknown member.
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
 SHORTEST = 0.1  # s; what is too short to be a clip
 CANCELLED = 0.01  # of the channels' level; what is left of less in the mono mix is rounding and coding noise
 
@@ -90,10 +99,11 @@ def digest(path):
         raise AudiolibError(f"{path}: cannot be read ({error.strerror}); is it there, and may you read it?") from error
 
 
-def load(name_or_path, *, root=None):
+def load(name_or_path, *, root=None, make=True):
     """The corpus of that name, or the folder of ``<label>/<file>`` at that path.
 
-    Files are listed, not decoded. What is not in the corpus is counted in one warning and kept in ``Corpus.skipped``.
+    Files are listed, not decoded. What is not in the corpus is counted in one warning and kept in ``Corpus.skipped``;
+    labels that look alike are told in another.
 
     Parameters
     ----------
@@ -101,6 +111,8 @@ def load(name_or_path, *, root=None):
         A key of ``DESCRIPTIONS`` ("synthetic" is made on first use), or a folder.
     root : str or Path, optional
         Where known corpora lie; by default ``data_root()``.
+    make : bool
+        Whether to make "synthetic" if it is not there, instead of an error.
 
     Returns
     -------
@@ -118,7 +130,8 @@ def load(name_or_path, *, root=None):
             raise AudiolibError(_no_folder(name_or_path))
     else:
         name = str(name_or_path)
-        folder = _synthetic() if name == "synthetic" else _find(name, Path(root) if root is not None else data_root())
+        root = Path(root) if root is not None else data_root()
+        folder = _synthetic(make) if name == "synthetic" else _find(name, root)
     skipped = []
     layouts = {"genres": _list_genres, "esc50": _list_esc50, "fsdd": _list_fsdd}
     lister = layouts[description.layout] if description else _list_labels
@@ -133,14 +146,30 @@ def load(name_or_path, *, root=None):
         warnings.warn(f"{name}: {len(clips)} clips in {folder}, but the whole corpus has {description.clips}; "
                       "results on a part of it are not comparable", stacklevel=2)
     labels = tuple(sorted({clip.label for clip in clips}))
+    if alike := _look_alike(labels):
+        warnings.warn(f"{name}: labels that look alike, but are classes of their own: {alike}; if they are one class, "
+                      f"move the clips into one folder of {folder}", stacklevel=2)
     return Corpus(name, folder, tuple(clips), labels, description, tuple(skipped))
 
 
-def _synthetic():
+def _look_alike(labels):
+    """Labels that differ in case, spaces or the Unicode form only, in words."""
+    kin = {}
+    for label in labels:
+        kin.setdefault(" ".join(unicodedata.normalize("NFKC", label).casefold().split()), []).append(label)
+    # Two Unicode forms of one label look the same in quotation marks, too.
+    return "; ".join(" and ".join(map(ascii if len({unicodedata.normalize("NFC", label) for label in group}) == 1
+                                      else repr, group)) for group in kin.values() if len(group) > 1)
+
+
+def _synthetic(make=True):
     from audiolib import compose
 
     folder = cache_root() / f"synthetic-{compose.VERSION}"
-    compose.write_corpus(folder)  # does nothing if it is there and whole
+    if make:
+        compose.write_corpus(folder)  # does nothing if it is there and whole
+    elif not (folder / "manifest.json").is_file():
+        raise AudiolibError(f"{folder}: not there, or not whole; load it, and it is made")
     return folder / "genres"
 
 
@@ -189,12 +218,19 @@ def _audio_files(folder, skipped):
             skipped.append((path, "folder inside a label (audio is looked for in <label>/<file>)"))
         elif path.suffix.lower() not in SUFFIXES:
             skipped.append((path, f"not a known audio file ({path.suffix or 'no ending'})"))
-        elif not path.name.isprintable():  # bytes that are not UTF-8, line breaks: would break every list and record
-            skipped.append((path, "name that cannot be printed; rename the file"))
+        elif reason := _unprintable(path.name):
+            skipped.append((path, f"{reason} the file"))
         elif not path.is_file():
             skipped.append((path, "not a regular file"))
         else:
             yield path
+
+
+def _unprintable(name):
+    """What to do about a name that would break every list and record (bytes that are not UTF-8, line breaks), or ""."""
+    if not name.isprintable() and sys.getfilesystemencoding() != "utf-8":
+        return "name that this Python cannot decode in its locale; start it with PYTHONUTF8=1, or rename"
+    return "" if name.isprintable() else "name that cannot be printed; rename"
 
 
 def _list_labels(folder, skipped, allowed=None):
@@ -205,8 +241,8 @@ def _list_labels(folder, skipped, allowed=None):
         elif not place.is_dir():
             if place.suffix.lower() in SUFFIXES:
                 skipped.append((place, "audio outside a label folder"))
-        elif not place.name.isprintable():
-            skipped.append((place, "name that cannot be printed; rename the folder"))
+        elif reason := _unprintable(place.name):
+            skipped.append((place, f"{reason} the folder"))
         elif allowed and place.name not in allowed:
             skipped.append((place, "label that is not one of GTZAN's ten"))
         else:
@@ -301,8 +337,10 @@ def check(corpus, *, progress=True):
     results = list(tqdm(results, total=len(corpus), desc=f"check {corpus.name}", unit="clip", disable=not progress))
     problems, same = [], {}
     for clip, (reason, samples) in zip(corpus.clips, results, strict=True):
+        if isinstance(getattr(reason, "__cause__", None), MemoryError):  # perhaps a neighbour's fault
+            reason, samples = _examine(clip)
         if reason:
-            problems.append((clip.name, reason))
+            problems.append((clip.name, str(reason)))
         if samples:
             same.setdefault(samples, []).append(clip.name)
     duplicates = tuple(tuple(names) for names in same.values() if len(names) > 1)
@@ -312,10 +350,13 @@ def check(corpus, *, progress=True):
 def _examine(clip):
     """What is wrong with a clip ("" if nothing) and the digest of its samples (None if it cannot be read)."""
     try:
-        y, sr = read(clip, mono=False)
+        with within_memory(clip.path):
+            y, sr = read(clip, mono=False)
+            samples = hashlib.sha256(f"{sr} {y.shape}".encode())
+            samples.update(y)
+            return flaw(y, sr), samples.digest()
     except AudiolibError as error:
-        return str(error), None
-    return flaw(y, sr), hashlib.sha256(f"{sr} {y.shape}".encode() + y.tobytes()).digest()
+        return error, None
 
 
 def flaw(y, sr):
@@ -368,10 +409,11 @@ def mix(clip, sr):
     AudiolibError
         As `read`, or the clip's flaw.
     """
-    y, rate = read(clip, mono=False)
-    if reason := flaw(y, rate):
-        raise AudiolibError(f"{clip.path}: {reason}")
-    return resample(y[0] if len(y) == 1 else y.mean(axis=0), rate, sr)
+    with within_memory(clip.path):
+        y, rate = read(clip, mono=False)
+        if reason := flaw(y, rate):
+            raise AudiolibError(f"{clip.path}: {reason}")
+        return resample(y[0] if len(y) == 1 else y.mean(axis=0), rate, sr)
 
 
 def content_digest(clips):
@@ -389,8 +431,10 @@ def content_digest(clips):
 def fetch(name, *, root=None, progress=True):
     """Bring a known corpus from its public address, unless it is there already.
 
-    All is made in a hidden folder beside the corpus's place and moved there when it is verified, so that a run that
-    fails or is killed leaves no half corpus behind; the next one starts again.
+    All is made in a hidden folder beside the corpus's place and moved there when the audio in it is found to be the
+    published one, so that a run that fails or is killed leaves no half corpus behind; the next one starts again.
+    Nothing is taken on trust: an archive may be cut off, be a page that says "not found", or hold links, members that
+    point out of the folder, or a terabyte of zeros.
 
     Parameters
     ----------
@@ -418,49 +462,48 @@ def fetch(name, *, root=None, progress=True):
     root = Path(root) if root is not None else data_root()
     place = root / description.folders[0].split("/")[0]
     if any((root / folder).exists() for folder in description.folders) or (place.is_dir() and any(place.iterdir())):
-        return _already_there(name, root, place)
+        try:
+            return _all_of(name, root).root
+        except AudiolibError as error:
+            raise AudiolibError(f"{place}: is there, but is not all of {name} ({error}); move it away, fetch again"
+                                ) from error
     try:
         root.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(name, root)
-        work = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".part", dir=root))
+        tempfile.TemporaryFile(dir=root).close()
     except OSError as error:
         raise AudiolibError(f"{root}: cannot be written ({error.strerror}); set AUDIOLIB_DATA to a folder where you "
                             "may write") from error
     tried = []
-    try:
-        for url in description.urls:
-            folder = work / place.name
-            shutil.rmtree(folder, ignore_errors=True)
-            try:
-                folder.mkdir()
+    for url in description.urls:
+        try:
+            with tempfile.TemporaryDirectory(prefix=f".{name}-", suffix=".part", dir=root) as work:
+                folder = Path(work) / place.name
                 if url.startswith("kaggle:"):
                     _from_kaggle(url.removeprefix("kaggle:"), folder)
                 else:
-                    download.retrieve(url, work / "archive", progress=progress)
-                    download.unpack(work / "archive", folder, members=description.members, limit=description.limit)
-                _verify(name, work)
+                    _download(url, folder.with_name("archive"), progress)
+                    _unpack(folder.with_name("archive"), folder, description)
+                clips = _all_of(name, Path(work)).clips
+                if description.content and (found := content_digest(clips)) != description.content:
+                    raise AudiolibError(f"the audio in it is not the published one (digest {found} instead of "
+                                        f"{description.content})")
                 os.replace(folder, place)
                 return _find(name, root)
-            except (AudiolibError, OSError) as error:
-                tried.append(f"{url}: {error}")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        except (AudiolibError, OSError) as error:
+            tried.append(f"{url}: {error}")
     raise AudiolibError(f"{name}: could not be fetched. {'; '.join(tried)}. By hand: "
                         f"{description.by_hand.format(root=root)} ({description.homepage})")
 
 
-def _already_there(name, root, place):
-    """The folder of a corpus that need not be fetched; raises if what lies there is not, or not all of, the corpus."""
+def _all_of(name, root):
+    """A known corpus with as many clips as were published, or an error that counts them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            corpus = load(name, root=root)
-        except AudiolibError as error:
-            raise AudiolibError(f"{place}: is there, but is not {name} ({error}); move it away, fetch again") from error
+        corpus = load(name, root=root)
     if len(corpus) != corpus.description.clips:
-        raise AudiolibError(f"{corpus.root}: is there, but holds {len(corpus)} of the {corpus.description.clips} clips "
-                            f"of {name}; move it away, fetch again")
-    return corpus.root
+        raise AudiolibError(f"{corpus.root}: holds {len(corpus)} of the {corpus.description.clips} clips of {name}")
+    return corpus
 
 
 def _remove_leftovers(name, root):
@@ -468,6 +511,44 @@ def _remove_leftovers(name, root):
     for old in root.glob(f".{name}-*.part"):
         if time.time() - max(path.stat().st_mtime for path in (old, *old.rglob("*"))) > 600:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _download(url, path, progress):
+    """One file; a connection that breaks is tried again from the start."""
+    for attempt in range(2):
+        try:
+            return pooch.HTTPDownloader(progressbar=progress, chunk_size=2**16)(url, str(path), None)
+        except OSError as error:  # of the network (requests' errors are OSErrors) or of the disk
+            if attempt:
+                raise AudiolibError(f"download failed ({error})") from error
+
+
+def _unpack(archive, folder, description):
+    """Write the wanted files of a .zip or .tar (plain or compressed), without their topmost folder, as a folder.
+
+    pooch's own processors would ask for the members' names first, look through all of them for each one, and write, in
+    Python 3.11, where a .tar tells them to.
+    """
+    unpacked = folder.with_name("unpacked")
+    try:
+        zipped = zipfile.is_zipfile(archive)
+        with zipfile.ZipFile(archive) if zipped else tarfile.open(archive) as file:
+            wanted, left = [], description.limit
+            for member in file.infolist() if zipped else file:
+                name, size = (member.filename, member.file_size) if zipped else (member.name, member.size)
+                path = PurePosixPath(name)
+                if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+                    raise AudiolibError(f"its member {name!r} points out of the folder: do not trust this archive")
+                if re.fullmatch(description.members, "/".join(path.parts[1:])):
+                    wanted.append(member)
+                    left -= size
+            if left < 0:
+                raise AudiolibError(f"more than {description.limit} bytes in it: do not trust this archive")
+            unpacked.mkdir()
+            file.extractall(unpacked, wanted, **({} if zipped else {"filter": "data"}))
+        os.replace(next(unpacked.iterdir(), unpacked), folder)
+    except (*DAMAGED, OSError) as error:
+        raise AudiolibError(f"cannot be unpacked ({error}): no archive, damaged, truncated, or no room") from error
 
 
 def _from_kaggle(handle, folder):
@@ -480,15 +561,3 @@ def _from_kaggle(handle, folder):
         shutil.copytree(next(source.glob("**/genres_original")), folder / "genres_original")
     except Exception as error:  # whatever kagglehub raises: no network, no account; the way out is the same
         raise AudiolibError(f"kagglehub failed ({type(error).__name__}: {error})") from error
-
-
-def _verify(name, root):
-    """Raise unless the corpus under this root is the published one, by its digest or, without one, by its count."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        corpus = load(name, root=root)
-    description = corpus.description
-    found = content_digest(corpus.clips) if description.content else ""
-    if found != description.content or len(corpus) != description.clips:
-        raise AudiolibError(f"the audio in it is not the published one ({len(corpus)} of {description.clips} clips, "
-                            f"digest {found or 'not known'} instead of {description.content or 'none'})")

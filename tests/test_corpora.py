@@ -1,6 +1,7 @@
 """What is on disk becomes a table of clips, and what cannot be used is said."""
 
 import os
+import subprocess
 import sys
 import types
 import warnings
@@ -10,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
-from audiolib import AudiolibError, corpora
+from audiolib import AudiolibError, cli, compose, corpora
 
 # Small copies of known corpora are said to be parts; only one test is about that.
 pytestmark = pytest.mark.filterwarnings("ignore:.*results on a part")
@@ -151,6 +153,69 @@ def test_synthetic_corpus_is_made_in_the_cache_and_loaded_from_there(cache_root,
     assert corpus.root == cache_root / "synthetic-7/genres"
 
 
+def test_looking_makes_nothing(cache_root):
+    for left in ("synthetic-0/manifest.json", f"synthetic-{compose.VERSION}/genres/blues/blues.00000.flac"):
+        (cache_root / left).parent.mkdir(parents=True)
+        (cache_root / left).write_text("{}")  # of an older version, and of a run that was killed
+    before = sorted(cache_root.rglob("*"))
+    with pytest.raises(AudiolibError, match=f"synthetic-{compose.VERSION}: not there, or not whole; load it"):
+        corpora.load("synthetic", make=False)
+    made = CliRunner().invoke(cli.main, ["corpora"])
+    assert made.exit_code == 0 and "not there yet: made on first use" in made.output
+    assert sorted(cache_root.rglob("*")) == before
+
+
+def test_looking_finds_what_was_made(cache_root):
+    compose.write_corpus(cache_root / f"synthetic-{compose.VERSION}", tracks=1, seconds=0.5, progress=False)
+    assert len(corpora.load("synthetic", make=False)) == 10
+
+
+@pytest.mark.parametrize(("one", "other", "said"), [
+    ("rock", "rock ", r"'rock' and 'rock '"),
+    ("rock", "Rock", r"'Rock' and 'rock'"),
+    ("great tit", "great  tit", r"'great  tit' and 'great tit'"),
+    ("M\u00fasica", "Mu\u0301sica", r"'Mu\\u0301sica' and 'M\\xfasica'"),
+    ("\u0434\u0440\u043e\u0437\u0434", "\u0414\u0440\u043e\u0437\u0434", "'\u0414\u0440\u043e\u0437\u0434' and"),
+])  # fmt: skip
+def test_labels_that_look_alike_are_told(one, other, said, tmp_path):
+    for label in (one, other, "jazz"):
+        write(tmp_path / "songs" / label / f"{len(label)}.wav")
+    if len(os.listdir(tmp_path / "songs")) < 3:
+        pytest.skip("this file system takes them for one folder")
+    with pytest.warns(UserWarning, match=rf"labels that look alike.*{said}.*one folder of .*songs") as caught:
+        corpus = corpora.load(tmp_path / "songs")
+    assert len(caught) == 1 and len(corpus.labels) == 3
+
+
+def test_labels_that_do_not_look_alike_are_not_told(tmp_path):
+    for label in ("rock", "rocks", "rock 2"):
+        write(tmp_path / "songs" / label / "a.wav")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(corpora.load(tmp_path / "songs").labels) == 3
+
+
+def run_in_a_locale_of_ascii(*command):
+    surroundings = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    return subprocess.run([sys.executable, *command], env=surroundings, capture_output=True)
+
+
+def test_python_that_cannot_decode_a_name_is_told_how(tmp_path):
+    write(tmp_path / "songs/дрозд/a.wav")
+    write(tmp_path / "songs/x/a.wav")
+    made = run_in_a_locale_of_ascii("-m", "audiolib", "check", str(tmp_path / "songs"), "--quiet")
+    assert b"name that this Python cannot decode in its locale; start it with PYTHONUTF8=1" in made.stderr
+    assert b"1 clips are fine" in made.stdout
+
+
+def test_terminal_that_cannot_show_a_label_does_not_end_the_command(tmp_path):
+    write(tmp_path / "птицы/дрозд/a.wav", sound(seconds=4))
+    made = subprocess.run([sys.executable, "-m", "audiolib", "features", tmp_path / "птицы", "--quiet"],
+                          env=os.environ | {"PYTHONIOENCODING": "latin-1"}, capture_output=True)
+    assert made.returncode == 0, made.stderr
+    assert rb"\u0434\u0440\u043e\u0437\u0434" in made.stdout
+
+
 def test_roots_follow_the_environment_at_the_time_of_the_call(monkeypatch, tmp_path):
     monkeypatch.setenv("AUDIOLIB_DATA", str(tmp_path / "a"))
     monkeypatch.setenv("AUDIOLIB_CACHE", "~/b")
@@ -170,37 +235,6 @@ def test_every_known_corpus_is_described_in_full():
             assert description.urls and description.content_source
             # An archive without a bound and a digest would be unpacked on trust.
             assert all(u.startswith("kaggle:") for u in description.urls) or (description.content and description.limit)
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------
-
-
-def test_reading_gives_what_was_written(tmp_path):
-    y, sr = corpora.read(write(tmp_path / "a.flac", sound(3), subtype="PCM_24"))
-    assert (y.dtype, y.shape, sr) == (np.float32, (SR // 2,), SR)
-    np.testing.assert_allclose(y, sound(3), atol=2**-22)
-
-
-def test_mono_is_the_mean_of_the_channels(tmp_path):
-    left, right = sound(1), sound(2)
-    path = write(tmp_path / "a.wav", np.stack([left, right], axis=1), subtype="FLOAT")
-    np.testing.assert_allclose(corpora.read(path)[0], (left + right) / 2, atol=1e-7)
-    both, _ = corpora.read(path, mono=False)
-    np.testing.assert_array_equal(both, [left, right])
-
-
-@pytest.mark.parametrize("sr", [8000, 16000, 22050, 48000, 192000])
-def test_resampling_keeps_the_pitch_and_the_duration(tmp_path, sr):
-    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(sr) / sr)
-    y, rate = corpora.read(write(tmp_path / "a.wav", tone, sr), sr=22050)
-    assert (rate, len(y), y.dtype) == (22050, 22050, np.float32)
-    assert np.argmax(np.abs(np.fft.rfft(y))) == 440  # bins of 1 Hz
-
-
-def test_clip_and_path_read_the_same(tmp_path):
-    path = write(tmp_path / "songs/x/a.wav")
-    clip = corpora.load(tmp_path / "songs").clips[0]
-    np.testing.assert_array_equal(corpora.read(clip)[0], corpora.read(str(path))[0])
 
 
 # --- checking ---------------------------------------------------------------------------------------------------------
@@ -272,6 +306,22 @@ def test_flaw_is_that_of_the_mono_mix(y, reason, tmp_path):
         np.testing.assert_array_equal(corpora.mix(corpus.clips[0], 22050), corpora.read(corpus.clips[0], sr=22050)[0])
 
 
+def test_clip_that_finds_no_memory_beside_another_is_read_again_alone(tmp_path, monkeypatch):
+    for name in "ab":
+        write(tmp_path / f"songs/x/{name}.wav")
+    honest, asked = corpora.read, []
+
+    def read(clip, **options):
+        asked.append(clip.name)
+        if clip.name == "x/b" or asked.count(clip.name) == 1:
+            raise AudiolibError(f"{clip.path}: too long") from MemoryError()
+        return honest(clip, **options)
+
+    monkeypatch.setattr(corpora, "read", read)
+    report = corpora.check(corpora.load(tmp_path / "songs"), progress=False)
+    assert report.ok == 1 and [name for name, _ in report.problems] == ["x/b"]
+
+
 def test_digest_is_that_of_the_content(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert corpora.digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -283,6 +333,189 @@ def test_content_digest_depends_on_audio_and_names_only(tmp_path):
     assert corpora.content_digest(first) == corpora.content_digest(reversed(moved))
     write(tmp_path / "m/b.wav", sound(2))
     assert corpora.content_digest(first) != corpora.content_digest(moved)
+
+
+# --- folders: what is odd in them is skipped, counted and said --------------------------------------------------------
+
+
+def link(path, target):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+
+
+def twin(songs):
+    write(songs / "x/good.flac")
+
+
+FOLDERS = {
+    "an empty label": (lambda s: (s / "y").mkdir(), "1 x empty label"),
+    "a label with hidden files only": (lambda s: write(s / "y/.hidden.wav"), "1 x empty label"),
+    "a text among the audio": (lambda s: (s / "x/notes.txt").write_text("la"), r"1 x not a known audio file \(.txt\)"),
+    "a file without an ending": (lambda s: (s / "x/notes").write_text("la"), r"not a known audio file \(no ending\)"),
+    "a link that leads nowhere": (lambda s: link(s / "x/b.wav", "gone.wav"), "1 x link that leads nowhere"),
+    "a link to itself": (lambda s: link(s / "x/b.wav", "b.wav"), "1 x link that leads nowhere or in a circle"),
+    "two links in a circle": (lambda s: [link(s / "x/b.wav", "c.wav"), link(s / "x/c.wav", "b.wav")], "2 x link that"),
+    "a label that leads nowhere": (lambda s: link(s / "y", "gone"), "1 x link that leads nowhere or in a circle"),
+    "a label that leads back up": (lambda s: link(s / "x/up", ".."), "1 x folder inside a label"),
+    "a folder inside a label": (lambda s: write(s / "x/cd 2/b.wav"), "1 x folder inside a label"),
+    "audio outside a label": (lambda s: write(s / "b.wav"), "1 x audio outside a label folder"),
+    "one track in two formats": (twin, "1 x second file of the same clip name"),
+    "a pipe": (lambda s: os.mkfifo(s / "x/b.wav"), "1 x not a regular file"),
+    "a name that is not UTF-8": (lambda s: write(s / "x/b.wav").rename(os.fsdecode(bytes(s / "x") + b"/\xe9.wav")),
+                                 "1 x name that cannot be printed"),
+    "a name of two lines": (lambda s: write(s / "x/a\nb.wav"), "1 x name that cannot be printed"),
+    "a label of two lines": (lambda s: write(s / "y\nz/b.wav"), "1 x name that cannot be printed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+def test_folder_is_loaded_that_has(case, tmp_path):
+    make, reason = FOLDERS[case]
+    songs = tmp_path / "songs"
+    good = write(songs / "x/good.wav")
+    make(songs)
+    with pytest.warns(UserWarning, match=reason) as caught:
+        corpus = corpora.load(songs)
+    assert len(corpus) == 1 and corpus.labels == ("x",) and corpus.clips[0].path.stem == good.stem
+    assert len(caught) == 1 and "songs: " in str(caught[0].message) and "Corpus.skipped" in str(caught[0].message)
+    assert corpus.skipped and all(path.is_relative_to(songs) and why for path, why in corpus.skipped)
+
+
+def test_what_systems_leave_behind_is_not_counted(tmp_path):
+    for name in ("x/.DS_Store", "x/._a.wav", ".git/a.wav", "__MACOSX/a.wav", "README.md"):
+        write(tmp_path / "songs" / "x/a.wav")
+        (tmp_path / "songs" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "songs" / name).write_bytes(b"x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [clip.name for clip in corpora.load(tmp_path / "songs").clips] == ["x/a"]
+
+
+def test_one_label_only_is_a_corpus(tmp_path):
+    write(tmp_path / "songs/x/a.wav")
+    assert corpora.load(tmp_path / "songs").labels == ("x",)
+
+
+def test_linked_audio_is_read(tmp_path):
+    write(tmp_path / "elsewhere/a.wav")
+    link(tmp_path / "songs/x/a.wav", tmp_path / "elsewhere/a.wav")
+    link(tmp_path / "songs/y", tmp_path / "elsewhere")
+    assert [clip.name for clip in corpora.load(tmp_path / "songs").clips] == ["x/a", "y/a"]
+
+
+def unreadable(monkeypatch, path, method="iterdir"):
+    """Refuse one folder or file as the system would; root may read everything, so rights do not help here."""
+    honest = getattr(Path, method)
+
+    def refuse(self, *args):
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(self))
+        return honest(self, *args)
+
+    monkeypatch.setattr(Path, method, refuse)
+
+
+def test_unreadable_label_is_skipped_and_counted(tmp_path, monkeypatch):
+    write(tmp_path / "songs/x/a.wav")
+    write(tmp_path / "songs/y/a.wav")
+    unreadable(monkeypatch, tmp_path / "songs/y")
+    with pytest.warns(UserWarning, match=r"1 x folder cannot be read \(Permission denied\)"):
+        assert corpora.load(tmp_path / "songs").labels == ("x",)
+
+
+def test_unreadable_corpus_is_an_error(tmp_path, monkeypatch):
+    write(tmp_path / "songs/x/a.wav")
+    unreadable(monkeypatch, tmp_path / "songs")
+    with pytest.raises(AudiolibError, match=r"songs: no audio in it .*Permission denied"):
+        corpora.load(tmp_path / "songs")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every folder and file")
+def test_rights_are_respected(tmp_path):
+    path = write(tmp_path / "songs/x/a.wav")
+    path.chmod(0)
+    with pytest.raises(AudiolibError, match=r"a\.wav"):
+        corpora.read(path)
+    write(tmp_path / "songs/y/a.wav")
+    path.parent.chmod(0)
+    with pytest.warns(UserWarning, match="cannot be read"):
+        assert corpora.load(tmp_path / "songs").labels == ("y",)
+    path.parent.chmod(0o700)
+
+
+def test_digest_of_nothing_is_an_error(tmp_path):
+    with pytest.raises(AudiolibError, match=r"gone\.wav: cannot be read \(No such file"):
+        corpora.digest(tmp_path / "gone.wav")
+
+
+# --- nothing to load --------------------------------------------------------------------------------------------------
+
+
+def test_label_outside_gtzans_ten_is_skipped(data_root):
+    write(data_root / "gtzan/genres/blues/blues.00000.wav")
+    write(data_root / "gtzan/genres/polka/polka.00000.wav")
+    with pytest.warns(UserWarning, match="1 x label that is not one of GTZAN's ten"):
+        assert corpora.load("gtzan").labels == ("blues",)
+
+
+def test_track_under_two_genres_is_counted_once(data_root):
+    write(data_root / "gtzan/genres/blues/blues.00000.wav")
+    write(data_root / "gtzan/genres/rock/blues.00000.wav")
+    with pytest.warns(UserWarning, match="1 x second file of the same clip name"):
+        assert [clip.label for clip in corpora.load("gtzan").clips] == ["blues"]
+
+
+@pytest.mark.parametrize("name", ["gtzan", "gtzan-mini", "esc10", "fsdd"])
+def test_corpus_that_is_not_there_says_how_to_get_it(name, data_root):
+    with pytest.raises(AudiolibError, match=rf"{name}: not under {data_root}.*audiolib fetch {name}.*AUDIOLIB_DATA"):
+        corpora.load(name)
+
+
+def test_root_that_does_not_exist_says_how_to_get_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("AUDIOLIB_DATA", str(tmp_path / "gone"))
+    with pytest.raises(AudiolibError, match=r"gone: .*not there.*AUDIOLIB_DATA.*audiolib fetch fsdd"):
+        corpora.load("fsdd")
+
+
+@pytest.mark.parametrize(("name", "guess"), [("gtzn", "mean 'gtzan'"), ("ESC10", "esc10"), ("/no/such", "Known are")])
+def test_unknown_name_is_guessed(name, guess):
+    with pytest.raises(AudiolibError, match=f"^{name}: neither a folder nor a known corpus.*{guess}"):
+        corpora.load(name)
+
+
+def test_folder_one_too_high_is_guessed(data_root):
+    write(data_root / "gtzan/genres/blues/blues.00000.wav")
+    with pytest.raises(AudiolibError, match=f"did you mean {data_root}/gtzan/genres"):
+        corpora.load(data_root / "gtzan")
+
+
+def test_folder_one_too_low_says_what_a_corpus_is(tmp_path):
+    write(tmp_path / "songs/x/a.wav")
+    with pytest.raises(AudiolibError, match=r"audio outside a label folder.*<label>/<file>"):
+        corpora.load(tmp_path / "songs/x")
+
+
+def test_empty_folder_says_what_a_corpus_is(data_root):
+    with pytest.raises(AudiolibError, match=r"no audio in it; A corpus is a folder of <label>/<file>"):
+        corpora.load(data_root)
+
+
+TABLES = {
+    "another table": "a,b\n1,2\n",
+    "a fold that is no number": "filename,fold,target,category,esc10,src_file,take\nx.wav,one,0,dog,True,1,A\n",
+    "a row that is cut off": "filename,fold,target,category,esc10,src_file,take\nx.wav\n",
+    "another encoding": "filename,fold,target,category,esc10,src_file,take\nd\xf6.wav,1,0,dog,True,1,A\n",
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_table_of_esc50_is_refused_that_is_or_has(case, data_root):
+    table = data_root / "esc10/meta/esc50.csv"
+    write(data_root / "esc10/audio/x.wav")
+    table.parent.mkdir()
+    table.write_text(TABLES[case], encoding="latin-1")
+    with pytest.raises(AudiolibError, match=rf"{table}: not the table of ESC-50.*audiolib fetch esc10"):
+        corpora.load("esc10")
 
 
 # --- real music -------------------------------------------------------------------------------------------------------

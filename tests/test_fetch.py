@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiolib import AudiolibError, corpora, download
+from audiolib import AudiolibError, corpora
 
 TRACKS = [(genre, f"{genre}.0000{index}") for genre in ("blues", "rock") for index in range(2)]
 
@@ -176,6 +176,13 @@ def bomb():
     return zipped(FILES | {"top/genres/rock/rock.00009.wav": bytes(1_000_000)})
 
 
+def lying_bomb():
+    """A member of 1 MB that its archive calls 10 bytes long, in both places."""
+    content, size = bomb(), (1_000_000).to_bytes(4, "little")
+    assert content.count(size) == 2
+    return content.replace(size, (10).to_bytes(4, "little"))
+
+
 def zip_with_a_link():
     file = io.BytesIO(zipped())
     with zipfile.ZipFile(file, "a") as archive:
@@ -192,20 +199,25 @@ BAD_ARCHIVES = {
     "an absolute member": (zipped(FILES | {"/tmp/audiolib-x.wav": b"x"}), "points out of the folder"),
     "an absolute member, tar": (tarred(FILES | {"/tmp/audiolib-x.wav": b"x"}), "points out of the folder"),
     "a member for another system": (zipped(FILES | {"C:..\\x.wav": b"x"}), "points out of the folder"),
-    "a symbolic link": (tarred(extra=[member(LINK, tarfile.SYMTYPE, "/etc/passwd")]), "link or a device"),
-    "a symbolic link, zip": (zip_with_a_link(), "link or a device"),
-    "a hard link": (tarred(extra=[member(LINK, tarfile.LNKTYPE, "/etc/passwd")]), "link or a device"),
-    "a pipe": (tarred(extra=[member(LINK, tarfile.FIFOTYPE)]), "link or a device"),
+    "a symbolic link": (tarred(extra=[member(LINK, tarfile.SYMTYPE, "/etc/passwd")]), "cannot be unpacked"),
+    "a symbolic link to what lies outside": (
+        tarred(extra=[member(LINK, tarfile.SYMTYPE, "../../../../x")]), "cannot be unpacked"),
+    "a symbolic link, zip": (zip_with_a_link(), "holds 5 of the 4 clips"),
+    "a hard link": (tarred(extra=[member(LINK, tarfile.LNKTYPE, "/etc/passwd")]), "cannot be unpacked"),
+    "a pipe": (tarred(extra=[member(LINK, tarfile.FIFOTYPE)]), "cannot be unpacked"),
+    "a device": (tarred(extra=[member(LINK, tarfile.CHRTYPE)]), "cannot be unpacked"),
     "more than it may": (bomb(), "more than 50000 bytes"),
-    "the same member twice": (tarred(extra=[member("top/genres/rock/rock.00000.wav", tarfile.REGTYPE)]), "unpacked"),
+    "more than it may and says": (lying_bomb(), "cannot be unpacked"),
+    "the same member twice": (
+        tarred(extra=[member("top/genres/rock/rock.00000.wav", tarfile.REGTYPE)]), "not the published one"),
     "its end cut off": (zipped()[:-200], "cannot be unpacked"),
     "its end cut off, tar": (tarred()[:2000], "cannot be unpacked"),
     "a flipped byte": (zipped()[:300] + bytes([zipped()[300] ^ 255]) + zipped()[301:], "cannot be unpacked"),
     "no archive in it": (b"<html>moved</html>" * 99, "cannot be unpacked"),
     "nothing in it": (b"", "cannot be unpacked"),
     "no audio in it": (zipped({"top/README.md": b"x"}), "gtzan-mini: not under"),
-    "a track missing": (zipped(dict(list(FILES.items())[1:])), "not the published one"),
-    "a track too many": (zipped(FILES | {LINK: wav(9)}), "not the published one"),
+    "a track missing": (zipped(dict(list(FILES.items())[1:])), "holds 3 of the 4 clips"),
+    "a track too many": (zipped(FILES | {LINK: wav(9)}), "holds 5 of the 4 clips"),
     "another recording": (zipped(FILES | {next(iter(FILES)): wav(9)}), "not the published one"),
 }
 
@@ -233,7 +245,7 @@ def test_half_a_corpus_of_the_user_is_not_touched(server, mini, data_root):
     own = data_root / "gtzan-mini/genres/blues/blues.00000.wav"
     own.parent.mkdir(parents=True)
     own.write_bytes(wav(5))
-    with pytest.raises(AudiolibError, match=r"holds 1 of the 4 clips of gtzan-mini; move it away"):
+    with pytest.raises(AudiolibError, match=r"holds 1 of the 4 clips of gtzan-mini\); move it away"):
         fetch()
     assert own.read_bytes() == wav(5) and server.asked == []
 
@@ -241,7 +253,7 @@ def test_half_a_corpus_of_the_user_is_not_touched(server, mini, data_root):
 def test_other_folder_in_the_place_is_not_touched(server, mini, data_root):
     (data_root / "gtzan-mini").mkdir()
     (data_root / "gtzan-mini/notes.txt").write_text("mine")
-    with pytest.raises(AudiolibError, match=r"is not gtzan-mini .* move it away"):
+    with pytest.raises(AudiolibError, match=r"is not all of gtzan-mini .* move it away"):
         fetch()
     assert (data_root / "gtzan-mini/notes.txt").read_text() == "mine" and server.asked == []
 
@@ -266,20 +278,17 @@ def test_root_that_cannot_be_written_is_said(tmp_path):
         fetch(root=tmp_path / "file/root")
 
 
-@pytest.mark.parametrize("module", ["download", "unpack"])
-def test_full_disk_leaves_nothing_behind(server, mini, data_root, monkeypatch, module):
+@pytest.mark.parametrize("step", ["download", "unpack"])
+def test_full_disk_leaves_nothing_behind(server, mini, data_root, monkeypatch, step):
     server.pages["/a.zip"] = [zipped()]
 
-    class Full(io.BytesIO):
-        def write(self, data):
-            raise OSError(28, "No space left on device")
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
 
-    if module == "unpack":
-        monkeypatch.setattr(download, "open", lambda *args: Full(), raising=False)
+    if step == "unpack":
+        monkeypatch.setattr(zipfile.ZipFile, "extractall", full)
     else:
-        def downloader(**options):
-            return lambda url, path, pooch: Full().write(b"")
-        monkeypatch.setattr(download.pooch, "HTTPDownloader", downloader)
+        monkeypatch.setattr(corpora.pooch, "HTTPDownloader", lambda **options: full)
     with pytest.raises(AudiolibError, match=r"No space left on device.*By hand"):
         fetch()
     assert list(data_root.iterdir()) == []
@@ -331,6 +340,6 @@ def test_kagglehub_that_fails_is_said_with_the_way_by_hand(kaggle, data_root):
 
 def test_incomplete_kaggle_copy_is_refused(kaggle, data_root, tmp_path):
     (tmp_path / "kagglehub/Data/genres_original/rock/rock.00001.wav").unlink()
-    with pytest.raises(AudiolibError, match="3 of 4 clips"):
+    with pytest.raises(AudiolibError, match="3 of the 4 clips"):
         fetch("gtzan")
     assert list(data_root.iterdir()) == []

@@ -15,7 +15,6 @@ ORDER = [
     "compose",
     "_catalogue",
     "_decode",
-    "download",
     "corpora",
     "_clipwise",
     "_cache",
