@@ -118,7 +118,7 @@ SHARED = {
     "fmax": "float, optional\nUpper end of the frequency axis in Hz; by default half the sample rate.",
     "start": "float\nTime of the first sample or frame in seconds.",
     "top_db": "float > 0\nHow far below the loudest level the figure reaches.",
-    "limits": "(float, float), optional\nValues of the palest and the darkest colour, to make figures comparable; overrides what is usual.",
+    "limits": "(float, float), optional\nValues of the palest and the darkest colour, so that figures compare.",
     "colorbar": "bool\nWhether to draw one.",
     "color": "colour of matplotlib\nOf the line.",
     "xlabel": "str\nOf the horizontal axis, with its unit.",
