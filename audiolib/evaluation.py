@@ -153,7 +153,7 @@ def guess_each(x, y, groups):
     -------
     ndarray [clip, class]
         Probabilities; those of a clip for which nothing could be learnt (fewer than two labels elsewhere, or no label
-        with two clips) say that all labels seen elsewhere are alike.
+        with two different clips) say that all labels seen elsewhere are alike.
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -163,7 +163,9 @@ def guess_each(x, y, groups):
         others = group != hidden
         known = np.unique(y[others])
         share = 1 / max(1, len(known))
-        if 1 < len(known) < others.sum():
+        # Copies alone say nothing of how the clips of a label scatter (scikit-learn would fail).
+        scatter = any(np.ptp(x[others & (y == label)], axis=0).any() for label in known)
+        if scatter and len(known) > 1:
             share = LinearDiscriminantAnalysis().fit(x[others], y[others]).predict_proba(x[~others])
         guessed[np.ix_(~others, known)] = share
     return guessed

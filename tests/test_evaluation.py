@@ -149,3 +149,8 @@ def test_a_clip_is_guessed_from_other_groups_and_a_label_never_seen_is_not_guess
 def test_too_few_clips_to_learn_from_are_no_error(y):
     guessed = evaluation.guess_each(np.random.default_rng(0).normal(size=(len(y), 3)), y, range(len(y)))
     np.testing.assert_allclose(guessed.sum(axis=1), 1)
+
+
+def test_copies_alone_teach_nothing_and_are_no_error():
+    x = np.repeat(np.random.default_rng(0).normal(size=(2, 3)), 2, axis=0)
+    np.testing.assert_allclose(evaluation.guess_each(x, [0, 0, 1, 1], range(4)).sum(axis=1), 1)
