@@ -130,7 +130,7 @@ def _figure(draw):
     """Draws in the book's style, and tells in its help what each parameter means, the shared ones too."""
     told = inspect.getdoc(draw)
     for name in inspect.signature(draw).parameters:
-        if not re.search(rf"^[\w, ]*\b{name}\b[\w, ]* : ", told, re.MULTILINE):
+        if not re.search(rf"^[\w, *]*\b{name}\b[\w, ]* : ", told, re.MULTILINE):
             told += "\n{} : {}\n    {}".format(name, *SHARED[name].split("\n"))
     draw.__doc__ = told + (
         "\n\nReturns\n-------\n(matplotlib.figure.Figure, matplotlib.axes.Axes)\n\nRaises\n------\nAudiolibError\n"
@@ -162,6 +162,30 @@ def waveform(y, sr=22050, *, start=0.0, color=PALETTE[0], ax=None):
     ax.axhline(0, color=SOFT, lw=0.4, zorder=0)
     ax.set(xlim=(start, start + len(y) / sr), xlabel="Time (s)", ylabel="Amplitude")
     return fig, ax
+
+
+@_figure
+def waveforms(signals, sr=22050, *, height=0.9):
+    """Several waveforms one above the other, on the same axes of time and amplitude, each with its name.
+
+    Parameters
+    ----------
+    signals : mapping of str to array_like [sample]
+        From top to bottom.
+    height : float > 0
+        Of each, in inches.
+    """
+    if not isinstance(signals, Mapping) or not signals:
+        raise AudiolibError(f"signals: {type(signals).__name__}; pass a mapping of names to signals, one or more")
+    signals = {name: _signal(y, name) for name, y in signals.items()}
+    fig, axes = plt.subplots(len(signals), figsize=(WIDTH, 0.35 + height * len(signals)), sharex=True, sharey=True)
+    axes = np.atleast_1d(axes)
+    for ax, (name, y) in zip(axes, signals.items(), strict=True):
+        waveform(y, sr, ax=ax)
+        ax.set(xlabel="", yticks=[])
+        ax.set_ylabel(_name(name), rotation=0, ha="right", va="center", **PLAIN)
+    axes[-1].set(xlabel="Time (s)", xlim=(0, max(map(len, signals.values())) / sr))
+    return fig, axes
 
 
 @_figure
@@ -400,6 +424,33 @@ def similarity(
 
 
 # ------------------------------------------------------------------------------------------------------- results
+
+
+@_figure
+def curves(lines, *, xlabel, ylabel, height=2.4, ax=None, **settings):
+    """Lines in one figure, each named at its right end.
+
+    Parameters
+    ----------
+    lines : mapping of str to (x, y)
+        Two arrays of the same length, ``x`` ascending.
+    xlabel, ylabel : str
+        Of the axes, with their units.
+    height : float > 0
+        Of a new figure, in inches.
+    **settings : object
+        What else ``ax.set`` shall set, such as ``xlim`` or ``xscale``; by default ``x`` reaches from end to end.
+    """
+    lines = {name: (_signal(x, f"{name}: x"), _signal(y, f"{name}: y")) for name, (x, y) in lines.items()}
+    fig, ax = _axes(ax, height)
+    for color, (x, y) in zip(PALETTE, lines.values(), strict=False):
+        ax.plot(x, y, color=color)
+    both = [x for x, _ in lines.values()]
+    ax.set(**{"xlim": (min(x[0] for x in both), max(x[-1] for x in both)), **settings}, xlabel=xlabel, ylabel=ylabel)
+    right = ax.get_xlim()[1]
+    _end_labels(ax, [(np.interp(right, x, y), color, _name(name))
+                     for color, (name, (x, y)) in zip(PALETTE, lines.items(), strict=False)])  # fmt: skip
+    return fig, ax
 
 
 @_figure

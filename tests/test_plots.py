@@ -34,9 +34,13 @@ FIGURES = {
     "similarity": lambda ax=None: plots.similarity(DISTANCE, path=[[0, 0], [5, 3]], ax=ax),
     "confusion": lambda ax=None: plots.confusion([[3, 1], [0, 4]], ["blues", "rock"], ax=ax),
     "history": lambda ax=None: plots.history(HISTORY, ax=ax),
+    "curves": lambda ax=None: plots.curves(LINES, xlabel="Delay (s)", ylabel="Level (dB)", ax=ax),
     "forest": lambda ax=None: plots.forest(["a", "b"], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], chance=0.1, ax=ax),
     "pareto": lambda ax=None: plots.pareto(["a", "b"], [100, 2000], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], ax=ax),
 }
+
+
+LINES = {"rise": ([0, 1, 2], [0, 1, 4]), "fall": ([0, 2], [3, 1])}
 
 
 @pytest.fixture(autouse=True)
@@ -124,11 +128,11 @@ def test_in_a_notebook_figures_keep_their_size_and_are_sharp():
     assert done.stdout.strip() == "['retina'] {'bbox_inches': None}"
 
 
-@pytest.mark.parametrize("name", sorted({name.split(",")[0] for name in FIGURES} | {"architecture", "deal"}))
+@pytest.mark.parametrize("name", [*{name.split(",")[0]: 0 for name in FIGURES}, "architecture", "deal", "waveforms"])
 def test_the_help_of_a_figure_explains_every_parameter(name):
     draw = getattr(plots, name)
     for parameter in inspect.signature(draw).parameters:
-        told = re.search(rf"^[\w, ]*\b{parameter}\b[\w, ]* : .+\n    \S", draw.__doc__, re.MULTILINE)
+        told = re.search(rf"^[\w, *]*\b{parameter}\b[\w, ]* : .+\n    \S", draw.__doc__, re.MULTILINE)
         assert told, f"{name}({parameter}) is not explained"
 
 
@@ -214,6 +218,26 @@ def test_a_short_waveform_is_drawn_sample_by_sample():
     _, ax = plots.waveform(TONE[:500], SR)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), TONE[:500])
     np.testing.assert_allclose(ax.lines[0].get_xdata(), np.arange(500) / SR)
+
+
+def test_waveforms_stand_one_above_the_other_on_the_same_axes_by_name():
+    fig, axes = plots.waveforms({"Ke$ha & Ca$h": TONE, "short": TONE[:500]}, SR)
+    fig.canvas.draw()
+    assert [ax.get_ylabel() for ax in axes] == ["Ke$ha & Ca$h", "short"]
+    assert axes[0].get_xlim() == axes[1].get_xlim() == (0, 1)
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+    assert [ax.get_xlabel() for ax in axes] == ["", "Time (s)"]
+    assert len(plots.waveforms({"one": TONE}, SR)[1]) == 1
+    for nothing in ({}, [TONE]):
+        with pytest.raises(AudiolibError, match="mapping of names"):
+            plots.waveforms(nothing, SR)
+
+
+def test_curves_reach_from_end_to_end_and_are_named_where_they_leave():
+    _, ax = plots.curves(LINES, xlabel="Delay (s)", ylabel="Level (dB)", ylim=(0, 5))
+    assert ax.get_xlim() == (0, 2) and ax.get_ylim() == (0, 5)
+    heights = {text.get_text(): text.xy[1] for text in ax.texts}
+    assert heights["rise"] == pytest.approx(0.8) and heights["fall"] == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
