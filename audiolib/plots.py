@@ -857,7 +857,7 @@ def _short(count):
 
 def _name(name, longest=28):
     """A name as it is drawn: on one line, its middle left out where it is too long; nothing is said to be nothing."""
-    line = " ".join(str(name).split())
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in str(name)).split())
     if len(line) > longest:
         line = f"{line[: longest // 2].rstrip()} … {line[3 - longest // 2 :].lstrip()}"
     return line or "(no name)"

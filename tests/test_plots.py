@@ -136,7 +136,7 @@ def test_the_help_of_a_figure_explains_every_parameter(name):
         assert told, f"{name}({parameter}) is not explained"
 
 
-ODD = ["Ke$ha & Ca$h", "_a_b", r"\alpha {x} 100 %", "one\nline", "a very long label " * 9, "", "$\\frac{"]
+ODD = ["Ke$ha & Ca$h", "_a_b", r"\alpha {x} 100 %", "one\n\x07line", "a very long label " * 9, "", "$\\frac{"]
 SHOWN = [*ODD[:3], "one line", "a very long la … long label", "(no name)", "$\\frac{"]
 
 
