@@ -318,11 +318,11 @@ def pick(corpus, number, *, sr=None):
         try:
             y, rate = corpora.read(clip, sr=sr)
         except AudiolibError as error:
-            print(f"left out: {error}")
+            _leave_out(clip, str(error))
             continue
         if y.any():
             return clip, y, rate
-        print(f"left out: {clip.name}: silent")
+        _leave_out(clip, "silent")
     raise AudiolibError(f"{corpus.name}: none of its {len(corpus)} clips can be read and heard; see the reasons above")
 
 
@@ -351,12 +351,18 @@ def evenly(corpus, per_label):
         chosen += [clips[i] for i in np.linspace(0, len(clips) - 1, count).astype(int)]
     some = replace(corpus, clips=tuple(chosen))
     wrong = dict(corpora.check(some, progress=False).problems)
-    for name, reason in wrong.items():
-        print(f"left out: {name}: {reason}")
+    for clip in some.clips:
+        if clip.name in wrong:
+            _leave_out(clip, wrong[clip.name])
     clips = tuple(clip for clip in chosen if clip.name not in wrong)
     if not clips:
         raise AudiolibError(f"{corpus.name}: something is wrong with each of the {len(chosen)} clips; see above")
     return replace(some, clips=clips, labels=tuple(sorted({clip.label for clip in clips})))
+
+
+def _leave_out(clip, reason):
+    """Say so on the page, by the clip's name: where it lies on somebody's disk is no matter of the page."""
+    print(f"left out: {clip.name}: {reason.replace(str(clip.path), '').lstrip(': ')}")
 
 
 def middle(y, sr, seconds=5.0):
