@@ -566,7 +566,8 @@ def test_name_is_read_in_a_locale_of_ascii(tmp_path):
     code = ("import pathlib, sys; from audiolib.corpora import read; assert sys.getfilesystemencoding() == 'ascii'\n"
             "for path in pathlib.Path(sys.argv[1]).iterdir(): print(read(path)[0].size)")
     surroundings = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
-    made = subprocess.run([sys.executable, "-c", code, tmp_path / "c"], env=surroundings, capture_output=True, text=True)
+    command = [sys.executable, "-c", code, tmp_path / "c"]
+    made = subprocess.run(command, env=surroundings, capture_output=True, text=True)
     assert made.stdout.split() == [str(len(CHIRP))] * 2, made.stderr
 
 
