@@ -198,11 +198,19 @@ def _counted(file, head):
         chunk = name.isascii() and name.decode().isprintable() and start + promised + length <= size
         sound = there - promised > PADDING or behind.strip(b"\0")
         if sound and not chunk and name[:3] not in (b"ID3", b"TAG"):
-            mended = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # in memory only as far as it is changed
+            mended = _Copy(file.fileno(), 0, access=mmap.ACCESS_COPY)  # in memory only as far as it is changed
             at = 8 if head[:4] == b".snd" else start - 4
             mended[at : at + 4] = struct.pack(order + "I", min(there, 2**32 - 1))
             return mended
     return file.fileno()
+
+
+class _Copy(mmap.mmap):
+    """A file in memory that, as on disk, lets libsndfile seek beyond its end."""
+
+    def seek(self, at, whence=os.SEEK_SET):
+        at += {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: len(self)}[whence]
+        super().seek(min(max(at, 0), len(self)))
 
 
 def _promised_bytes(file, head, order):
