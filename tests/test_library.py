@@ -31,6 +31,7 @@ ORDER = [
     "training",
     "records",
     "study",
+    "page",
     "plots",
     "cli",
     "__main__",
