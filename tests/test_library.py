@@ -9,6 +9,7 @@ import audiolib
 # The way of the data, left to right; no module imports one to its right.
 ORDER = [
     "_files",
+    "_checks",
     "sounds",
     "_scores",
     "compose",
@@ -20,12 +21,11 @@ ORDER = [
     "features",
     "archive",
     "protocols",
-    "backend",
     "networks",
+    "_keras",
     "models",
     "cost",
     "recipes",
-    "augmentation",
     "_checkpoint",
     "evaluation",
     "training",
