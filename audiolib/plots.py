@@ -617,7 +617,7 @@ def architecture(rows, *, ax=None):
     if len(drawn) < 2:
         raise AudiolibError(f"rows: {len(drawn)} layers to draw, a network has at least 2; pass cost.layers(model)")
     fig, ax = _axes(ax, 2.9)
-    colors = {"conv": PALETTE[0], "sep": PALETTE[1], "dense": PALETTE[3], "softmax": PALETTE[3]}
+    colors = {"conv": PALETTE[0], "square": PALETTE[0], "sep": PALETTE[1], "dense": PALETTE[3], "softmax": PALETTE[3]}
     centred = {"ha": "center", "va": "top", "size": 7}
     frames = [shape[0] if len(shape) > 1 else -(-shape[0] // 512) for _, shape, *_ in drawn]
     # Lengths are CSS pixels of a figure as wide as the text: 0.72 a frame, 0.17 a channel, 6.4 a letter.
