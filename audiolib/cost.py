@@ -25,12 +25,9 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import quantile_test
 
-from audiolib import AudiolibError, models, networks
-from audiolib.backend import keras
-
-kl = keras.layers
+from audiolib import AudiolibError, networks
 
 
 class Layer(NamedTuple):
@@ -38,6 +35,7 @@ class Layer(NamedTuple):
 
     name: str
     kind: str
+    """The name of its class in Keras."""
     shape: tuple
     """Shape of the output without the segment axis."""
     parameters: int
@@ -99,22 +97,22 @@ def layers(model):
     rows, field, stride = [], 1, 1
     previous = None
     for layer in model.layers:
-        outputs = layer.output
-        inputs = outputs if isinstance(layer, kl.InputLayer) else layer.input
+        kind, outputs = type(layer).__name__, layer.output
+        inputs = outputs if kind == "InputLayer" else layer.input
         if isinstance(inputs, list | tuple) or (previous is not None and inputs is not previous):
             raise AudiolibError(f"{model.name}: layer {layer.name} does not simply follow the one before; no formula")
         previous = outputs
         shape_in, shape = tuple(inputs.shape[1:]), tuple(outputs.shape[1:])
-        parameters, multiply_adds = _count(layer, shape_in, shape)
-        if isinstance(layer, _WINDOWS):
+        parameters, multiply_adds = _count(layer, kind, shape_in, shape)
+        if _is_window(kind):
             field += (_span(layer) - 1) * stride
             stride *= _first(layer.strides)
-        elif isinstance(layer, _GLOBAL):
+        elif _is_global(kind):
             field += (shape_in[0] - 1) * stride
-        values = 0 if isinstance(layer, _VIEWS) else int(np.prod(shape))
-        if isinstance(layer, kl.SeparableConv1D | kl.SeparableConv2D):
+        values = 0 if kind in _VIEWS else int(np.prod(shape))
+        if kind.startswith("Separable"):
             values += int(np.prod(shape[:-1])) * shape_in[-1] * layer.depth_multiplier
-        kind, memory = type(layer).__name__, values * _bytes(layer.compute_dtype)
+        memory = values * (2 if "16" in layer.compute_dtype else 8 if "64" in layer.compute_dtype else 4)
         rows.append(Layer(layer.name, kind, shape, parameters, multiply_adds, memory, field, stride))
     return rows
 
@@ -144,7 +142,7 @@ def summary(model, *, hop_seconds=512 / 22050, window_seconds=2048 / 22050):
         peak_bytes=peak,
         field=field,
         field_ms=1e3 * ((field - 1) * hop_seconds + window_seconds),
-        covered=rows[-1].field,
+        covered=min(rows[-1].field, model.input_shape[1]),  # 'same' layers look beyond the edges, too
     )
 
 
@@ -156,6 +154,8 @@ def table(*, frames, bands, classes=10, **seconds):
     dict
         Name to `Summary`, or to None where the segment is shorter than `audiolib.networks.frames_needed`.
     """
+    from audiolib import models
+
     size = {"frames": frames, "bands": bands, "classes": classes}
     if frames < 1:
         raise AudiolibError(f"frames={frames}: must be at least 1")
@@ -190,9 +190,8 @@ def interleaved(functions, *, repeats=30, warm=2):
 def median_interval(values, *, level=0.95):
     """Median with an interval from order statistics, whatever the distribution.
 
-    The number of n values below the true median is binomial (n, 1/2), so the interval between the k-th smallest and the
-    k-th largest value covers it with a probability that the binomial distribution gives; k is the largest that keeps
-    `level`.
+    The narrowest between the k-th smallest and the k-th largest of the values that covers the true median with at least
+    the probability `level`: the number of values below it is binomial (n, 1/2).
 
     Parameters
     ----------
@@ -203,102 +202,89 @@ def median_interval(values, *, level=0.95):
     -------
     Time
         In the unit of the values.
+
+    >>> tuple(median_interval([3, 1, 2, 6, 5, 4]))
+    (3.5, 1.0, 6.0, 6)
     """
-    values = np.sort(np.asarray(values, float))
-    k = int(binom.ppf((1 - level) / 2, len(values), 0.5))
-    if k < 1:
+    values = np.asarray(values, float)
+    low, high = quantile_test(values).confidence_interval(level)
+    if not np.isfinite([low, high]).all():
         raise AudiolibError(f"{len(values)} repeats are too few for an interval of level {level:g}; take 6 or more")
-    return Time(float(np.median(values)), float(values[k - 1]), float(values[-k]), len(values))
-
-
-def latency(model, *, batch=1, training=False, repeats=30, xla=False, seed=0):
-    """Measured time of one inference or one training step; see `latencies`."""
-    return latencies([model], batch=batch, training=training, repeats=repeats, xla=xla, seed=seed)[0]
-
-
-def latencies(networks, *, batch=1, training=False, repeats=30, xla=False, seed=0):
-    """Measured times of several networks, taking turns.
-
-    The networks themselves are not touched: copies of the same layers with weights of their own are timed.
-
-    Parameters
-    ----------
-    networks : sequence of keras.Model
-        Any Keras models with one input.
-    batch : int
-        Segments at a time.
-    training : bool
-        Time a training step (forward, back, Adam) instead of inference.
-    repeats : int
-        Timed rounds, 6 or more.
-    xla : bool
-        Let TensorFlow compile the step with XLA. (JAX always does; Keras's own default would, too.)
-
-    Returns
-    -------
-    list of Time
-        One for each network.
-    """
-    steps = [runner(network, batch=batch, training=training, xla=xla, seed=seed) for network in networks]
-    return [median_interval(row) for row in interleaved(steps, repeats=repeats)]
+    return Time(float(np.median(values)), float(low), float(high), len(values))
 
 
 def runner(model, *, batch=1, training=False, xla=False, seed=0):
-    """A function without arguments that does one inference or training step of a copy of a model; see `latencies`."""
-    return step(ready(keras.models.clone_model(model), xla=xla), batch=batch, training=training, seed=seed)
+    """A function without arguments that does one step of a copy of a model on random segments.
 
+    Parameters
+    ----------
+    model : keras.Model
+        Any with one input. It is not touched: the copy has weights of its own.
+    batch : int
+        Segments at a time.
+    training : bool
+        A training step (forward, back, Adam) as `audiolib.training` does it, instead of inference.
+    xla : bool
+        Let TensorFlow compile the step with XLA. (JAX always does; Keras's own default would, too.)
+    seed : int
+        Of the segments.
+    """
+    from audiolib._keras import Adam, keras, plain_settings, tf, training_step
 
-def ready(model, *, xla=False):
-    """Compile a model for timing, with Adam and cross-entropy, and return it. JAX needs its compiler (XLA) always."""
-    jit = xla or keras.backend.backend() == "jax"
-    model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy", jit_compile=jit)
-    return model
-
-
-def step(model, *, batch=1, training=False, seed=0):
-    """A function without arguments that does one step of a compiled model on random segments (training changes it)."""
     random = np.random.default_rng(seed)
     x = random.standard_normal((batch, *model.input_shape[1:]), dtype=np.float32)
+    y = random.integers(0, model.output_shape[-1], batch)
+    with plain_settings():
+        model = keras.models.clone_model(model)
+        loss = keras.losses.SparseCategoricalCrossentropy()
+        model.compile(Adam(1e-4), loss, jit_compile=xla or keras.backend.backend() == "jax")
     if not training:
         return lambda: model.predict_on_batch(x)
-    labels = random.integers(0, model.output_shape[-1], batch)
-    return lambda: model.train_on_batch(x, labels)
+    model.optimizer.build(model.trainable_variables)
+    if tf is None or xla:
+        return lambda: model.train_on_batch(x, y)
+    step = training_step(model, loss)
+    return lambda: step(x, y)
 
 
-_WINDOWS = (
-    kl.Conv1D, kl.Conv2D, kl.SeparableConv1D, kl.SeparableConv2D, kl.DepthwiseConv1D, kl.DepthwiseConv2D,
-    kl.MaxPooling1D, kl.MaxPooling2D, kl.AveragePooling1D, kl.AveragePooling2D,
-)  # fmt: skip
-_GLOBAL = (
-    kl.Flatten, kl.GlobalAveragePooling1D, kl.GlobalAveragePooling2D, kl.GlobalMaxPooling1D, kl.GlobalMaxPooling2D,
-    models.TimeStatistics,
-)  # fmt: skip
-_VIEWS = (kl.Flatten, kl.Reshape)
-_FREE = (kl.InputLayer, kl.Reshape, kl.ZeroPadding2D, kl.Dropout, kl.Activation, kl.ReLU, *_GLOBAL)
+_VIEWS = ("Flatten", "Reshape")
+_FREE = ("InputLayer", "Reshape", "ZeroPadding2D", "Dropout", "Activation", "ReLU")
 
 
-def _count(layer, shape_in, shape):
+def _is_window(kind):
+    """Whether a layer moves a kernel or a pool over the frames."""
+    return ("Conv" in kind and "Transpose" not in kind) or kind.startswith(("MaxPooling", "AveragePooling"))
+
+
+def _is_global(kind):
+    """Whether a layer sees all frames at once."""
+    return kind in ("Flatten", "TimeStatistics") or kind.startswith("Global")
+
+
+def _count(layer, kind, shape_in, shape):
     """Parameters and multiply-adds of a layer."""
     channels, positions = shape_in[-1], int(np.prod(shape[:-1]))
     bias = shape[-1] * bool(getattr(layer, "use_bias", False))
-    match layer:
-        case kl.SeparableConv1D() | kl.SeparableConv2D():
+    match kind[:-2] if kind.endswith(("1D", "2D")) else kind:
+        case "SeparableConv":
             middle = channels * layer.depth_multiplier
             weights = int(np.prod(layer.kernel_size)) * middle + middle * layer.filters
             return weights + bias, positions * weights
-        case kl.DepthwiseConv1D() | kl.DepthwiseConv2D():
+        case "DepthwiseConv":
             weights = int(np.prod(layer.kernel_size)) * channels * layer.depth_multiplier
             return weights + bias, positions * weights
-        case kl.Conv1D() | kl.Conv2D():
+        case "Conv":
             weights = int(np.prod(layer.kernel_size)) * channels // layer.groups * layer.filters
             return weights + bias, positions * weights
-        case kl.Dense():
+        case "Dense":
             return channels * layer.units + bias, positions * channels * layer.units
-        case kl.BatchNormalization():
+        case "BatchNormalization":
             return (2 + layer.scale + layer.center) * channels, positions * channels
-    if isinstance(layer, _FREE + _WINDOWS):
+        case "MaxPooling" | "AveragePooling":
+            return 0, 0
+    if kind in _FREE or _is_global(kind):
         return 0, 0
-    raise AudiolibError(f"layer {layer.name} is a {type(layer).__name__}, for which there is no formula here")
+    raise AudiolibError(f"layer {layer.name} is a {kind}, for which there is no formula here")
 
 
 def _span(layer):
@@ -309,7 +295,3 @@ def _span(layer):
 
 def _first(value):
     return value[0] if isinstance(value, list | tuple) else value
-
-
-def _bytes(dtype):
-    return 2 if "16" in dtype else 8 if "64" in dtype else 4

@@ -9,25 +9,35 @@
 ``separable-norm``    and no numbers; the strengths here are those of its third network), and the second likewise
 ``standard-small``    the first with the mean over time in place of flatten and the dense layer, and the second
 ``separable-small``   likewise: the convolutions then hold nearly all parameters, so that swapping them shows
-``temporal-pooling``  for mel spectrograms, after S. Dieleman's "Recommending music on Spotify with deep learning"
-                      (2014): the first up to its third convolution, then statistics over time and two dense layers
+``temporal-pooling``  after S. Dieleman's post "Recommending music on Spotify with deep learning" (2014), the paper's
+                      source [6]: the first up to its third convolution, statistics over time, two dense layers
+``lachmish``          after the paper's source [1] (M. Lachmish, "Music genre classification using deep learning", Tel
+                      Aviv University, 2016): three 4 x 4 convolutions over the spectrogram as an image
 ``statistics``        ours, to be fast: one convolution of 3 frames, statistics over time, one dense layer
 ``square``            ours, to be good: the spectrogram as an image under square kernels, which find the same pattern
                       in a higher or lower band
+``square-separable``  its twin: all convolutions but the first depthwise separable
 ====================  =================================================================================================
 
-The paper gives kernels and pool sizes, not paddings. Its parameter counts settle them as far as they can be: of the
-uniform choices only 'valid' convolutions and 'valid' pooling with stride = size leave 5 frames of 130 (2560 features
-before the dense layer, 21 862 410 parameters) in the first network and 13 in the third (832 features, 1 010 570
-parameters); ReLU follows every convolution and the dense layer, and every layer has a bias.
+The paper prints all three of its networks as Keras code, and here they are layer by layer. What it does not name there
+is Keras's default: 'valid' convolutions and pools, a bias in every layer. Its first pool reads
+``MaxPooling2D((4, 1), 4)``: 4 frames by 1 band, moved by 4 frames *and 4 bands*. The first kernel has left a single
+band, and of 1 band a stride of 4 keeps that one, as a stride of 1 would; so it is a pool over time alone, `Pool` (4),
+and so are the others. The counts of parameters follow, for 130 frames of 13 MFCCs: 21 862 410 in the first network,
+21 274 634 in the second, 1 010 570 in the third.
 
-The paper names its source [1] for mel spectrograms, but we do not have its list of sources. ``temporal-pooling`` is
-our best guess at it. What the post by Dieleman states: kernels of 4 frames, 256 of them in the first layer, pools of
-4 and then 2, mean, maximum and L2 norm over time, two dense layers of 2048 with dropout. It does not state in words how
-many convolutions there are, the widths of the later ones, or the rate of the dropout: three, 256 and 512, and 0.3 are
-taken from the paper's own first network, so that the two differ in their heads alone. (Others who rebuilt the post's
-network have three or four convolutions. Another candidate for [1] is Yang and Zhang, Interspeech 2019, which classifies
-GTZAN from mel spectrograms.)
+``lachmish`` is as its author's code has it: 'same' convolutions of 149, 73 and 35 filters, 'same' pools, a quarter
+dropped after each, a hidden layer of 2^13. His input had two values a cell, ours has one, the level in dB; so his
+first kernels had twice the weights. It takes 128 mel bands as in his work and, as the paper says of it, 13 MFCCs.
+
+Dieleman's post gives kernels of 4 frames, 256 of them in the first layer, pools of 4 and then 2, mean, maximum and L2
+norm over time, and two dense layers of 2048 with dropout. It does not give in words how many convolutions there are,
+the widths of the later ones, or the rate of the dropout: three, 256 and 512, and 0.3 are taken from the paper's own
+first network, so that ``temporal-pooling`` differs from it in its head alone.
+
+The first convolution of a separable twin is always a standard one, as in the paper. Here it must be: its input has one
+channel, of which a depthwise step would make one filtered picture, and the 1 x 1 kernels then 16 copies of that one in
+other strengths.
 
 Chapters: 09_architectures
 """
@@ -46,10 +56,16 @@ class Conv(NamedTuple):
 
 
 class Square(NamedTuple):
-    """A convolution over `width` frames by `width` bands, 0 beyond the lowest and the highest band."""
+    """A convolution over `width` frames by `width` bands, 0 beyond the lowest and the highest band.
+
+    `same`: 0 before the first and after the last frame, too, so that as many frames leave as entered. `separable`: each
+    channel filtered by itself, then mixed with 1 x 1 kernels.
+    """
 
     filters: int
     width: int = 3
+    same: bool = False
+    separable: bool = False
 
 
 class Separable(NamedTuple):
@@ -61,10 +77,14 @@ class Separable(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """The maximum of each `size` frames, and in an image of each `bands` bands (or of all, if fewer are left)."""
+    """The maximum of each `size` frames, and in an image of each `bands` bands (or of all, if fewer are left).
+
+    `same`: what is left over at the end makes one more; otherwise it is dropped.
+    """
 
     size: int
     bands: int = 1
+    same: bool = False
 
 
 class Dropout(NamedTuple):
@@ -120,6 +140,15 @@ def _six_convolutions(kind):
     )  # fmt: skip
 
 
+def _square(separable):
+    """A network for images: four convolutions of 3 x 3, the mean of what they find."""
+    return (
+        Square(16), Norm(), Pool(2, 4), Square(32, separable=separable), Norm(), Pool(2, 2),
+        Square(64, separable=separable), Norm(), Pool(2, 2), Square(128, separable=separable), Norm(), Pool(2, 2),
+        Mean(), Dropout(0.3),
+    )  # fmt: skip
+
+
 _WIDE = (Flatten(), Dense(2**13), Dropout(0.3))
 _WIDE_L2 = (Flatten(), Dense(2**13, l2=0.08), Dropout(0.3))
 
@@ -136,11 +165,15 @@ NETWORKS = {
     "temporal-pooling": (
         *_three_convolutions(Conv)[:-2], Statistics(), Dense(2048), Dropout(0.3), Dense(2048), Dropout(0.3),
     ),
-    "statistics": (Conv(128, 3), Norm(), Statistics(), Norm(), Dense(512), Norm(), Dropout(0.3)),
-    "square": (
-        Square(16), Norm(), Pool(2, 4), Square(32), Norm(), Pool(2, 2), Square(64), Norm(), Pool(2, 2),
-        Square(128), Norm(), Pool(2, 2), Mean(), Dropout(0.3),
+    "lachmish": (
+        Square(149, 4, same=True), Pool(4, 4, same=True), Dropout(0.25),
+        Square(73, 4, same=True), Pool(2, 2, same=True), Dropout(0.25),
+        Square(35, 4, same=True), Pool(2, 2, same=True), Dropout(0.25),
+        Flatten(), Dense(2**13), Dropout(0.25),
     ),
+    "statistics": (Conv(128, 3), Norm(), Statistics(), Norm(), Dense(512), Norm(), Dropout(0.3)),
+    "square": _square(separable=False),
+    "square-separable": _square(separable=True),
 }  # fmt: skip
 NAMES = tuple(NETWORKS)
 #: What `models.build` can be told beside the size of a segment.
@@ -150,11 +183,17 @@ OPTIONS = ("form", "norm_momentum", "separable_l2")
 def frames_needed(name):
     """Length of the shortest input that leaves a network one frame before its head.
 
-    Going back from that frame, a pool of p needs p times as many frames and a convolution of k needs k - 1 more.
-    The same number is the receptive field of the last frame before the head.
+    Going back from that frame, a pool of p needs p times as many frames and a convolution of k needs k - 1 more. The
+    same number is the receptive field of the last frame before the head; but where 'same' layers fill up what is
+    missing, one frame is enough.
+
+    >>> frames_needed("standard"), frames_needed("lachmish")
+    (55, 1)
     """
     frames = 1
     for step in reversed(steps(name)):
+        if getattr(step, "same", False):
+            continue
         if isinstance(step, Pool):
             frames *= step.size
         elif isinstance(step, Conv | Square | Separable):

@@ -9,6 +9,7 @@ spaces that do not break between thousands, powers of ten with raised exponents.
 ``points``, ``percent``, ``interval``  differences and shares, with their intervals
 ``p_value``, ``plural``                a p-value, a count of things
 ``player``, ``row``                    a signal to listen to; several side by side
+``film``                               a figure that moves
 ``table``                              rows of text and numbers
 ``pick``, ``evenly``, ``middle``       what a chapter takes from a corpus, also from a reader's own
 =====================================  ==================================================================
@@ -34,6 +35,12 @@ from audiolib import AudiolibError, corpora, sounds
 
 PLAYED = (8000, 48000)  # Hz; the sample rates that every browser plays lie between these
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+FILM = """<style>.film {max-width: 720px; background: #fff; color: #333} .film img {width: 100%}
+.film label {display: block; text-align: right; font: 13px sans-serif} .film .moving {display: none}
+@media print {.film label {display: none}}
+@media screen and (prefers-reduced-motion: no-preference) {
+.film:not(:has(input:checked)) .moving {display: block} .film:not(:has(input:checked)) .still {display: none}}
+</style>"""
 
 
 class Keeper:
@@ -283,6 +290,59 @@ def table(rows, headers):
             stralign="right",
             colalign=["left"] if rows else None,
         )
+    )
+
+
+def film(fig, change, count, *, alt, milliseconds=400):
+    """A figure that moves, with a box to hold it still.
+
+    Who asked the system for less motion, or prints the page, sees the last picture only.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        It is closed in the end.
+    change : callable
+        ``change(i)`` brings the figure to its picture ``i``, from 0 to ``count - 1``.
+    count : int
+        How many pictures.
+    alt : str
+        What is seen, for those who do not see it.
+    milliseconds : int
+        Time of each picture; the last stays for 3 s.
+
+    Returns
+    -------
+    IPython.display.HTML
+
+    Raises
+    ------
+    AudiolibError
+        If there are fewer than two pictures.
+    """
+    import matplotlib.pyplot as plt
+    from PIL import Image
+
+    if count < 2:
+        raise AudiolibError(f"count={count!r}: a film has at least two pictures")
+    pictures = []
+    fig.set_dpi(150)
+    for number in range(count):
+        change(number)
+        fig.canvas.draw()
+        fig.set_layout_engine("none")  # all has its place now; another layout would make the film shake
+        pictures.append(Image.fromarray(np.asarray(fig.canvas.buffer_rgba())[..., :3].copy()))
+    plt.close(fig)
+    times = {"duration": [milliseconds] * (count - 1) + [3000], "loop": 0}
+    files = io.BytesIO(), io.BytesIO()
+    pictures[-1].save(files[0], "png")
+    pictures[0].save(files[1], "webp", save_all=True, append_images=pictures[1:], lossless=True, method=2, **times)
+    still, moving = (base64.b64encode(file.getvalue()).decode("ascii") for file in files)
+    alt = html.escape(alt)
+    return HTML(
+        f'{FILM}<div class="film"><img class="still" alt="{alt}" src="data:image/png;base64,{still}">'
+        f'<img class="moving" alt="{alt}" src="data:image/webp;base64,{moving}">'
+        '<label><input type="checkbox"> hold still</label></div>'
     )
 
 

@@ -3,7 +3,8 @@
 The features lie in memory as one array and batches are taken out by index, so that training never waits for data. All
 chance of an epoch (the order of the segments, the augmentation, the dropout) comes from the recipe's seed and the
 number of the epoch: a run that was killed goes on from its last checkpoint and ends with the numbers that it would have
-had. Keras runs without XLA, which can be several times slower on a CPU, above all for separable layers (08_separable).
+had. What training shows a network is drawn anew each time (`Augmentation`). TensorFlow runs without XLA, which can be
+several times slower on a CPU, above all for separable layers (08_separable).
 
 ``history`` has a value an epoch: ``loss`` and ``accuracy`` of the training part as Keras reports them (with dropout,
 averaged over the epoch), ``val_loss`` and ``val_accuracy``, ``penalty`` (the L2 term, in both losses as in Keras's),
@@ -23,13 +24,16 @@ import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
-from audiolib import AudiolibError, __version__, _checkpoint, augmentation, evaluation, models, protocols
+from audiolib import AudiolibError, __version__, _checkpoint, evaluation, protocols
 from audiolib.recipes import Recipe
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,21 +118,47 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     split = protocols.split(features, recipe.protocol, fold=recipe.fold, seed=recipe.seed)
     if recipe.batch > len(split.train):
         raise AudiolibError(f"batch={recipe.batch} is more than the {len(split.train)} segments of the training part")
-    model = _compiled(recipe, features)
-    mean, deviation = _normalisation(features.x, split.train, recipe.normalisation)
-    augment = augmentation.Augmentation(recipe.augmentation, features, split.train, mean, deviation)
+
+    from audiolib import _keras  # only now: TensorFlow takes seconds to load
+
+    _keras.tensorflow()
+    normal = _normalisation(features.x, split.train, recipe.normalisation)
+    with _keras.plain_settings():
+        model, loss = _compiled(recipe, features)
+        history = _fit(recipe, features, split, normal, model, loss, folder, progress, every)
+        judged = {part: _judge(model, features, getattr(split, part), *normal) for part in ("valid", "test")}
+    return Run(
+        recipe=recipe,
+        history=history,
+        split=split,
+        **judged,
+        names=features.names,
+        labels=features.labels,
+        model=model,
+        seconds=float(sum(history["seconds"])),
+        data=_describe(features),
+        versions=_versions(),
+        machine={"cores": os.cpu_count(), "threads": _threads(), "processor": platform.machine()},
+    )
+
+
+def _fit(recipe, features, split, normal, model, loss, folder, progress, every):
+    """All epochs that a checkpoint has not yet: the history."""
+    from audiolib._keras import training_step
+
     path = Path(folder) / f"{recipe.name}.npz" if folder else None
     identity = {"recipe": recipe.to_dict(), "data": features.fingerprint, "versions": _versions()}
     history = _checkpoint.resume(path, model, identity) if path else {}
     done = len(history.get("loss", ()))
-
+    augment = Augmentation(recipe.augmentation, features, split.train, *normal)
+    step = training_step(model, loss)
     y, saved = features.y, time.monotonic()
     bar = tqdm(total=recipe.epochs, initial=done, unit="epoch", desc=recipe.model, disable=not progress)
     for epoch in range(done, recipe.epochs):
         started = time.perf_counter()
-        row = _epoch(recipe, model, split.train, y, augment, epoch)
+        row = _epoch(recipe, model, step, split.train, y, augment, epoch)
         row["penalty"] = _penalty(model)
-        probabilities = predict(model, features.x, split.valid, mean, deviation)
+        probabilities = predict(model, features.x, split.valid, *normal)
         row["val_loss"] = _cross_entropy(probabilities, y[split.valid]) + row["penalty"]
         row["val_accuracy"] = float(np.mean(probabilities.argmax(1) == y[split.valid]))
         row["seconds"] = time.perf_counter() - started
@@ -145,21 +175,77 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
         bar.set_postfix({name: f"{row[name]:.3f}" for name in ("loss", "accuracy", "val_accuracy")}, refresh=False)
         bar.update()
     bar.close()
+    return history
 
-    judged = {part: _judge(model, features, getattr(split, part), mean, deviation) for part in ("valid", "test")}
-    return Run(
-        recipe=recipe,
-        history=history,
-        split=split,
-        **judged,
-        names=features.names,
-        labels=features.labels,
-        model=model,
-        seconds=float(sum(history["seconds"])),
-        data=_describe(features),
-        versions=_versions(),
-        machine={"cores": os.cpu_count(), "threads": _threads(), "processor": platform.machine()},
-    )
+
+class Augmentation:
+    """Batches of the training part, normalised and changed as ``recipes.AUGMENTATIONS`` describes.
+
+    Everything is drawn from the generator that is passed in.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the recipe; what is not there is off.
+    features : Features
+    train : int array [segment]
+        The training part. Cuts reach into the next segment of a clip only if that is in it too.
+    mean, deviation : float or array [band]
+        The input is normalised by them.
+    """
+
+    def __init__(self, settings, features, train, mean, deviation):
+        self.settings, self.x, self.mean, self.deviation = settings, features.x, mean, deviation
+        # Masks are filled with the mean of the training part, which after normalisation is 0.
+        normalised = np.ndim(mean) > 0
+        masks = settings.get("time_mask") or settings.get("band_mask")
+        self.fill = 0.0 if normalised or not masks else features.x[train].mean(axis=(0, 1))
+        self.following = np.arange(len(features.x))  # of a segment without a successor: itself, so that it is rolled
+        in_train = np.zeros(len(features.x), bool)
+        in_train[train] = True
+        joined = in_train[:-1] & in_train[1:] & (features.clip[:-1] == features.clip[1:])
+        self.following[:-1][joined] += 1
+
+    def __call__(self, rows, rng):
+        """The batch of these rows: float32 [segment, frame, band]."""
+        frames, bands = self.x.shape[1:]
+        if share := self.settings.get("time_shift"):
+            position = rng.integers(0, int(share * frames) + 1, len(rows))[:, None] + np.arange(frames)
+            source = np.where(position < frames, rows[:, None], self.following[rows][:, None])
+            x = self.x[source, position % frames]
+        else:
+            x = self.x[rows]
+        if strength := self.settings.get("band_gain"):
+            x = x + _equaliser(len(rows), bands, strength, rng)[:, None, :]
+        x = (x - self.mean) / self.deviation
+        if most := self.settings.get("band_shift"):
+            band = np.arange(bands) + rng.integers(-most, most + 1, len(rows))[:, None]
+            x = np.take_along_axis(x, np.clip(band, 0, bands - 1)[:, None, :], axis=2)  # the edge band is repeated
+        for name, axis in (("time_mask", 1), ("band_mask", 2)):
+            if share := self.settings.get(name):
+                size = x.shape[axis]
+                width = rng.integers(0, int(share * size) + 1, len(rows))
+                start = rng.integers(0, size - width + 1)
+                place = np.arange(size)
+                masked = (place >= start[:, None]) & (place < (start + width)[:, None])
+                x = np.where(masked[:, :, None] if axis == 1 else masked[:, None, :], self.fill, x)
+        return x.astype(np.float32, copy=False)
+
+    def mix(self, x, target, rng):
+        """Mixup (Zhang, Cisse, Dauphin, Lopez-Paz, 2018): each segment with a share of another one of the batch.
+
+        Parameters
+        ----------
+        x : array [segment, frame, band]
+        target : float array [segment, class]
+            One-hot classes; they are mixed alike.
+        """
+        if alpha := self.settings.get("mixup"):
+            share = rng.beta(alpha, alpha, len(x)).astype(np.float32)
+            other = rng.permutation(len(x))
+            x = share[:, None, None] * x + (1 - share[:, None, None]) * x[other]
+            target = share[:, None] * target + (1 - share[:, None]) * target[other]
+        return x, target
 
 
 def load_features(recipe):
@@ -207,8 +293,9 @@ def set_threads(number):
     ----------
     number : int >= 1
     """
-    import tensorflow as tf
+    from audiolib._keras import tensorflow
 
+    tf = tensorflow()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(number)
         tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -220,47 +307,46 @@ def set_threads(number):
 
 
 def _threads():
-    import tensorflow as tf
+    from audiolib._keras import tensorflow
 
-    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+    return tensorflow().config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
 
 
 def _compiled(recipe, features):
-    """The network with its loss and optimiser."""
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if recipe.precision == "bfloat16" else "float32")
-    try:
-        model = models.build(
-            recipe.model,
-            frames=features.frames,
-            bands=features.bands,
-            classes=len(features.labels),
-            seed=recipe.seed,
-            **recipe.model_options,
-        )
-    finally:
-        keras.config.set_dtype_policy(policy)
+    """The network with its optimizer, and its loss."""
+    from audiolib import _keras, models
+
+    keras = _keras.keras
+    model = models.build(
+        recipe.model,
+        frames=features.frames,
+        bands=features.bands,
+        classes=len(features.labels),
+        seed=recipe.seed,
+        precision=recipe.precision,
+        **recipe.model_options,
+    )
     options = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay or None}
     if recipe.optimiser == "sgd":
-        optimiser = keras.optimizers.SGD(momentum=0.9, nesterov=True, **options)
+        optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **options)
     else:
-        optimiser = keras.optimizers.Adam(**options)
+        optimizer = _keras.Adam(**options)
     if recipe.weight_decay:
-        optimiser.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     if _soft_targets(recipe):
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
     else:
-        loss = "sparse_categorical_crossentropy"
-    model.compile(optimiser, loss, metrics=["accuracy"], jit_compile=False)
-    optimiser.build(model.trainable_variables)
-    return model
+        loss = keras.losses.SparseCategoricalCrossentropy()
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+    optimizer.build(model.trainable_variables)
+    return model, loss
 
 
 def _soft_targets(recipe):
     return bool(recipe.label_smoothing or recipe.augmentation.get("mixup"))
 
 
-def _epoch(recipe, model, train, y, augment, epoch):
+def _epoch(recipe, model, step, train, y, augment, epoch):
     """One pass over the training part: its loss and accuracy."""
     rng = np.random.default_rng([recipe.seed, epoch])
     for number, state in enumerate(v for v in model.variables if v.name == "seed_generator_state"):
@@ -268,18 +354,15 @@ def _epoch(recipe, model, train, y, augment, epoch):
     order = rng.permutation(train)
     classes = model.output_shape[-1]
     batches = range(0, len(order), recipe.batch)
-    total = {"loss": 0.0, "accuracy": 0.0}
-    for step, start in enumerate(batches, start=epoch * len(batches)):
+    total = np.zeros(2)
+    for number, start in enumerate(batches, start=epoch * len(batches)):
         rows = order[start : start + recipe.batch]
         x, target = augment(rows, rng), y[rows]
         if _soft_targets(recipe):
             x, target = augment.mix(x, np.eye(classes, dtype=np.float32)[target], rng)
-        model.optimizer.learning_rate.assign(_learning_rate(recipe, step, recipe.epochs * len(batches)))
-        model.reset_metrics()  # not every version of Keras does so, and then these would be running means
-        result = model.train_on_batch(x, target, return_dict=True)
-        for name in total:
-            total[name] += float(result[name]) * len(rows) / len(order)
-    return total
+        model.optimizer.learning_rate.assign(_learning_rate(recipe, number, recipe.epochs * len(batches)))
+        total += np.array(step(x, target)) * len(rows) / len(order)
+    return {"loss": float(total[0]), "accuracy": float(total[1])}
 
 
 def _learning_rate(recipe, step, steps):
@@ -302,6 +385,18 @@ def _normalisation(x, train, kind):
     mean = part.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
     deviation = part.std(axis=(0, 1), dtype=np.float64).astype(np.float32)
     return mean, np.maximum(deviation, 1e-6)  # a band that never changes stays 0
+
+
+def _equaliser(segments, bands, deviation, rng):
+    """Gains in dB [segment, band]: normally distributed at a few points of the axis of bands, straight lines between.
+
+    After FilterAugment (Nam, Kim, Park, 2022): other microphones, rooms and studios for the same music.
+    """
+    points = rng.integers(3, 7)
+    gains = rng.normal(0, deviation, (segments, points))
+    place = np.linspace(0, points - 1, bands)[:, None]
+    near = np.maximum(0, 1 - np.abs(place - np.arange(points)))  # [band, point]: shares of the two next to a band
+    return gains @ near.T
 
 
 def _judge(model, features, rows, mean, deviation):
@@ -355,4 +450,4 @@ def _describe(features):
 
 def _versions():
     packages = {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "numpy", "librosa")}
-    return {"audiolib": __version__, "python": platform.python_version(), "backend": keras.backend.backend()} | packages
+    return {"audiolib": __version__, "python": platform.python_version(), "backend": "tensorflow"} | packages

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from test_study import write_archive
-from test_training import QUICK, toy
+from toys import QUICK, toy
 
 from audiolib import AudiolibError, training
 from audiolib.features import Features

@@ -4,10 +4,12 @@ import base64
 import io
 import re
 
+import matplotlib.pyplot as plt
 import myst_nb
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from audiolib import AudiolibError, corpora, page, sounds
 
@@ -153,6 +155,24 @@ def test_silence_has_a_player():
 def test_a_player_refuses_what_cannot_be_played_and_says_why(y, options, says):
     with pytest.raises(AudiolibError, match=re.escape(says)):
         page.player(np.asarray(y), SR, title="t", **options)
+
+
+def test_a_film_moves_and_can_be_held_still_at_its_last_picture():
+    fig, ax = plt.subplots(figsize=(2, 1))
+    (line,) = ax.plot([0, 1], [0, 0])
+    shown = page.film(fig, lambda i: line.set_ydata([0, i]), 3, alt="A line <rises>").data
+    still, moving = (base64.b64decode(data) for data in re.findall(r"base64,([^\"]+)", shown))
+    film, last = Image.open(io.BytesIO(moving)), Image.open(io.BytesIO(still))
+    assert film.n_frames == 3 and film.size == last.size
+    film.seek(2)
+    assert np.array_equal(np.asarray(film.convert("RGB")), np.asarray(last))
+    assert shown.count('alt="A line &lt;rises&gt;"') == 2 and "prefers-reduced-motion" in shown
+    assert not plt.fignum_exists(fig.number)
+
+
+def test_a_film_of_one_picture_is_refused():
+    with pytest.raises(AudiolibError, match="count=1"):
+        page.film(plt.figure(), print, 1, alt="nothing")
 
 
 # --- what a chapter takes from a corpus -------------------------------------------------------------------------------

@@ -7,32 +7,18 @@ import os
 import keras
 import numpy as np
 import pytest
+from toys import QUICK, toy
 
-from audiolib import AudiolibError, _checkpoint, evaluation, models, training
-from audiolib.augmentation import Augmentation
-from audiolib.features import Features
+from audiolib import AudiolibError, _checkpoint, _keras, evaluation, models, training
 from audiolib.recipes import PAPER, Recipe, grid
-
-LABELS = ("blues", "disco", "rock")
-
-
-def toy(clips_a_label=8, segments=4, frames=12, bands=4, kind="mel", **others):
-    """Three classes that differ in level and are easy to learn."""
-    rng = np.random.default_rng(0)
-    clip_labels = [label for label in LABELS for _ in range(clips_a_label)]
-    clip = np.repeat(np.arange(len(clip_labels)), segments)
-    y = np.repeat(np.arange(3), clips_a_label * segments)
-    x = rng.standard_normal((len(clip), frames, bands)) + 2 * (y[:, None, None] - 1)
-    names = [f"{label}.{number % clips_a_label:05d}" for number, label in enumerate(clip_labels)]
-    given = {"x": x, "clip": clip, "names": names, "clip_labels": clip_labels, "frontend": {"kind": kind}}
-    return Features(**given | {"corpus": "toy"} | others)
+from audiolib.training import Augmentation
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     """In place of the paper's networks one with all that makes training random, that is traced in a second."""
 
-    def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="ignored"):
+    def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="ignored", precision="float32"):
         keras.utils.set_random_seed(seed)
         return keras.Sequential(
             [
@@ -48,9 +34,6 @@ def tiny(monkeypatch):
         )
 
     monkeypatch.setattr(models, "build", build)
-
-
-QUICK = Recipe(protocol="track", epochs=4, batch=14, learning_rate=0.01)
 
 
 def weights_of(run):
@@ -154,26 +137,28 @@ def test_another_seed_gives_other_numbers(tiny):
 
 
 def test_the_dropout_of_each_epoch_is_another(tiny):
-    model = training._compiled(QUICK, toy())
+    model, loss = training._compiled(QUICK, toy())
+    step = _keras.training_step(model, loss)
     states = [v for v in model.variables if v.name == "seed_generator_state"]
     assert len(states) == 2  # there are two dropout layers, so this is what makes resuming exact
     augment = Augmentation({}, toy(), np.arange(16), 0.0, 1.0)
     seen = set()
     for epoch in (0, 1):
-        training._epoch(QUICK, model, np.arange(16), toy().y, augment, epoch)
+        training._epoch(QUICK, model, step, np.arange(16), toy().y, augment, epoch)
         seen.update(tuple(np.asarray(state).tolist()) for state in states)
     assert len(seen) == 4
 
 
-def test_bfloat16_gives_probabilities_and_leaves_keras_as_it_was(tiny):
-    run = training.train(QUICK.but(precision="bfloat16", epochs=1), features=toy(), progress=False)
-    assert run.model.layers[0].compute_dtype == "bfloat16"
+def test_bfloat16_gives_probabilities_and_leaves_keras_as_it_was():
+    recipe = QUICK.but(precision="bfloat16", epochs=1, model="statistics")
+    run = training.train(recipe, features=toy(), progress=False)
+    assert run.model.layers[1].compute_dtype == "bfloat16" and run.model.weights[0].dtype == "float32"
     np.testing.assert_allclose(run.test["probabilities"].sum(axis=1), 1, atol=1e-5)
     assert keras.config.dtype_policy().name == "float32"
 
 
 def test_xla_is_off(tiny):
-    assert training._compiled(QUICK, toy()).jit_compile is False
+    assert training._compiled(QUICK, toy())[0].jit_compile is False
 
 
 def test_standard_normalisation_is_of_the_training_part_alone(tiny):
@@ -316,7 +301,7 @@ def test_a_grid_is_all_combinations_with_the_last_fastest():
 @pytest.fixture
 def saved(tiny, tmp_path):
     """A model whose state is on disk, with what identifies it."""
-    model, path, identity = training._compiled(QUICK, toy()), tmp_path / "runs" / "state.npz", {"data": "a"}
+    model, path, identity = training._compiled(QUICK, toy())[0], tmp_path / "runs" / "state.npz", {"data": "a"}
     _checkpoint.save(path, model, {"loss": [1.0]}, identity)
     return model, path, identity
 
