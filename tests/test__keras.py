@@ -34,8 +34,10 @@ def test_the_fused_adam_leaves_the_weights_where_keras_does(decay):
             optimizer.apply([tf.constant(g, tf.float32) for g in pair], weights)
         ends.append([np.asarray(v) for v in (*weights, *optimizer.variables)])
     assert np.abs(ends[0][0] - start).max() > 0.01
-    for theirs, ours in zip(*ends, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    for theirs, ours in zip(ends[0][:2], ends[1][:2], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    for theirs, ours in zip(ends[0][2:], ends[1][2:], strict=True):  # the kernel takes 1 - beta_2 in float32
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(40, 6), (8, 12, 6), (4, 5, 7, 6)])

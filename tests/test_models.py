@@ -169,7 +169,8 @@ def test_running_averages_follow_as_fast_as_they_are_told(segments):
 
 
 def test_our_own_networks_have_at_most_a_million_parameters():
-    assert all(models.build(name, frames=77, bands=128).count_params() < 1e6 for name in ("statistics", "square", "square-separable"))
+    ours = ("statistics", "square", "square-separable")
+    assert all(models.build(name, frames=77, bands=128).count_params() < 1e6 for name in ours)
 
 
 @pytest.mark.parametrize("name", networks.NAMES)

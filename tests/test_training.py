@@ -298,11 +298,14 @@ def test_a_grid_is_all_combinations_with_the_last_fastest():
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 
+HISTORY = {name: [1.0] for name in _checkpoint.HISTORY}
+
+
 @pytest.fixture
 def saved(tiny, tmp_path):
     """A model whose state is on disk, with what identifies it."""
     model, path, identity = training._compiled(QUICK, toy())[0], tmp_path / "runs" / "state.npz", {"data": "a"}
-    _checkpoint.save(path, model, {"loss": [1.0]}, identity)
+    _checkpoint.save(path, model, HISTORY, identity)
     return model, path, identity
 
 
@@ -312,7 +315,7 @@ def test_what_a_killed_run_left_half_written_is_swept_up_and_what_is_being_writt
     for each in (old, fresh):
         each.write_bytes(b"half")
     os.utime(old, (0, 0))
-    assert _checkpoint.resume(path, model, identity) == {"loss": [1.0]}
+    assert _checkpoint.resume(path, model, identity) == HISTORY
     assert not old.exists()
     assert fresh.exists()
 
@@ -321,7 +324,7 @@ def test_a_checkpoint_brings_back_weights_and_optimiser(saved):
     model, path, identity = saved
     before = [np.asarray(each) for each in [*model.weights, *model.optimizer.variables]]
     model.train_on_batch(toy().x[:14], toy().y[:14])
-    assert _checkpoint.resume(path, model, identity) == {"loss": [1.0]}
+    assert _checkpoint.resume(path, model, identity) == HISTORY
     for old, new in zip(before, [*model.weights, *model.optimizer.variables], strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -347,6 +350,35 @@ def test_a_checkpoint_that_cannot_be_trusted_is_not_used_and_said_so(damage, sav
     else:
         identity = identity | {"data": "b"}
     with pytest.warns(UserWarning, match=r"this checkpoint is not used, the run starts over \(.+\)"):
+        assert _checkpoint.resume(path, model, identity) == {}
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["null", "[]", "7", '"format"', "{}", '{"format": [1]}', "[" * 10**5,
+     {"history": None}, {"history": []}, {"history": "loss"}, {"history": {}}, {"history": {"loss": [1.0]}},
+     {"history": HISTORY | {"loss": [1.0, 2.0]}}, {"history": HISTORY | {"loss": ["a"]}},
+     {"history": HISTORY | {"x": 1}},
+     {"identity": None}, {"identity": []}, {"identity": "data"}, {"format": {"a": "b" * 10**6}}],
+)  # fmt: skip
+def test_an_absurd_header_ends_in_one_line_and_never_in_an_error(header, saved):
+    model, path, identity = saved
+    with np.load(path) as file:
+        arrays = dict(file)
+    if isinstance(header, dict):
+        header = json.dumps(json.loads(str(arrays["header"])) | header)
+    np.savez(path, **arrays | {"header": np.array(header)})
+    with pytest.warns(UserWarning, match=r"this checkpoint is not used, the run starts over \(.+\)") as told:
+        assert _checkpoint.resume(path, model, identity) == {}
+    assert len(str(told[0].message)) < 400 + len(str(path)) and "\n" not in str(told[0].message)
+
+
+def test_weights_of_another_type_are_not_used(saved):
+    model, path, identity = saved
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **arrays | {"0000": arrays["0000"].astype(complex)})
+    with pytest.warns(UserWarning, match="not used.*other shapes or types"):
         assert _checkpoint.resume(path, model, identity) == {}
 
 
