@@ -11,10 +11,10 @@ The modules stand in the order in which sound becomes a result, and none imports
 ``archive``      features to hand on where the audio may not be: the log-mel archive
 ``protocols``    which segments may be in train, valid and test
 ``networks``     the paper's networks and their controlled twins as data
-``models``       the same in plain Keras (see ``backend``)
+``models``       the same in plain Keras
 ``cost``         parameters, multiply-adds, activations, receptive field, latency of a model
 ``recipes``      all that decides a training, as data; the studies of the book as lists of such
-``training``     from a ``Recipe`` to a ``Run``: all that came of it (with ``augmentation``)
+``training``     from a ``Recipe`` to a ``Run``: all that came of it; augmentation, checkpoints
 ``evaluation``   accuracy with its interval, votes over a track's segments, paired tests
 ``records``      one small JSON file a run: read, write, table
 ``study``        many recipes on many cores
