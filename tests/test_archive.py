@@ -7,7 +7,7 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
-from test_features import SMALL, write_corpus
+from toys import SMALL, write_corpus
 
 from audiolib import AudiolibError, corpora
 from audiolib.archive import read_archive, write_archive

@@ -14,7 +14,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import soundfile
-from test_features import SMALL, quiet_extract, write_corpus
+from toys import SMALL, quiet_extract, write_corpus
 
 from audiolib import AudiolibError, _cache, corpora
 from audiolib.features import Frontend

@@ -10,11 +10,10 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
+from toys import SMALL, quiet_extract, write_corpus
 
 from audiolib import AudiolibError, _cache, corpora, features
 from audiolib.features import LOG_MEL, PAPER_MFCC, Features, Frontend, extract, mfcc, transform
-
-SMALL = Frontend(sample_rate=8000, n_fft=256, hop_length=128, n_mels=20, segment_seconds=0.5)
 
 
 def signals():
@@ -35,24 +34,9 @@ def signals():
     }
 
 
-def write_corpus(folder, *, clips=3, seconds=1.3, sr=8000, labels=("drum", "flute"), seed=0):
-    """A folder of <label>/<file> with noise of different loudness."""
-    random = np.random.default_rng(seed)
-    for label in labels:
-        (folder / label).mkdir(parents=True)
-        for number in range(clips):
-            y = random.uniform(-0.5, 0.5, round(seconds * sr))
-            soundfile.write(folder / label / f"{number}.wav", y, sr)
-    return corpora.load(folder)
-
-
 @pytest.fixture
 def corpus(tmp_path):
     return write_corpus(tmp_path / "corpus")
-
-
-def quiet_extract(corpus, frontend=SMALL, **options):
-    return extract(corpus, frontend, progress=False, **options)
 
 
 class TestFrontend:

@@ -9,6 +9,7 @@ import audiolib
 # The way of the data, left to right; no module imports one to its right.
 ORDER = [
     "_files",
+    "_checks",
     "sounds",
     "_scores",
     "compose",
