@@ -26,8 +26,23 @@ Signals are ``y``, sample rates ``sr`` in Hz, as in librosa. ``AUDIOLIB_DATA`` n
 ``AUDIOLIB_CACHE`` the folder for everything that can be made again (both default to the user's cache folder).
 """
 
+import importlib
+import pkgutil
+
 __version__ = "0.1.0"
 
 
 class AudiolibError(ValueError):
     """What the library raises when input cannot be used; the message names the thing, its value and the way out."""
+
+
+def __getattr__(name):
+    """The modules, when they are first asked for: ``import audiolib`` loads none of them."""
+    if name in __dir__() and not name.startswith("_"):
+        return importlib.import_module(f"audiolib.{name}")
+    raise AttributeError(f"module 'audiolib' has no attribute {name!r}")
+
+
+def __dir__():
+    public = (each.name for each in pkgutil.iter_modules(__path__) if not each.name.startswith("_"))
+    return sorted({*globals(), *public})
