@@ -317,7 +317,7 @@ def study_(name, only, listing, jobs, address, weights, verify, draw, results, d
         _tell_verified(study.verify(chosen, verify, draw=draw, **options))
         return
     options |= {"jobs": jobs, "address": address, "weights": weights}
-    _tell(study.run(chosen, choice=recipes.CHOICES[name], command=_command(), **options))
+    _tell(study.run(chosen, choice=recipes.CHOICES.get(name), command=_command(), **options))
 
 
 def _list(recipes, folder):

@@ -97,8 +97,9 @@ def test_the_origin_is_unknown_outside_a_checkout_and_tells_no_folder_of_this_ma
 
 
 def test_a_record_of_format_1_is_read_in_the_shape_of_format_2(record):
-    old = next(path for path in sorted((ROOT / "results").glob("*.json")) if json.loads(path.read_text())["format"] == 1)
+    old = ROOT / "results" / f"{recipes.study('paper')[0].name}.json"
     raw, read = json.loads(old.read_text()), records.read(old)
+    assert raw["format"] == read["format"] == 1
     assert set(record) == set(read) and set(record["test"]) - {"effective"} == set(read["test"])
     assert set(record["data"]) == set(read["data"]) and set(record["recipe"]) == set(read["recipe"])
     assert read["recipe"]["optimizer"] == raw["recipe"]["optimiser"] and "optimiser" not in read["recipe"]

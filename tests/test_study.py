@@ -113,12 +113,20 @@ def wait_for(condition, seconds=120):
     raise AssertionError("what the test waits for did not happen")
 
 
-def test_workers_left_by_other_work_do_not_answer_with_its_data_root(toys, tmp_path, monkeypatch):
-    import joblib
+@pytest.fixture
+def others():
+    """Processes that joblib keeps for whoever asks, for a while."""
+    from joblib.externals.loky import get_reusable_executor
 
+    executor = get_reusable_executor(max_workers=1, timeout=600)
+    yield executor
+    executor.shutdown(kill_workers=True)
+
+
+def test_workers_left_by_other_work_do_not_answer_with_its_data_root(others, toys, tmp_path, monkeypatch):
     with monkeypatch.context() as other:
         other.setenv("AUDIOLIB_DATA", str(tmp_path / "elsewhere"))
-        joblib.Parallel(2)(joblib.delayed(os.getenv)("AUDIOLIB_DATA") for _ in range(4))
+        assert others.submit(os.getenv, "AUDIOLIB_DATA").result().endswith("elsewhere")
     assert len(study.run(toys[:1], folder=tmp_path / "results", jobs=2, threads=1, progress=False)) == 1
 
 
@@ -147,10 +155,7 @@ def test_a_killed_worker_costs_no_finished_run_and_the_next_call_goes_on(toys, t
     assert [len(record["history"]["loss"]) for record in done] == [2, 1000, 1000]
 
 
-def test_the_processes_that_joblib_keeps_for_others_are_left_alone(toys, tmp_path):
-    from joblib.externals.loky import get_reusable_executor
-
-    others = get_reusable_executor(max_workers=1)
+def test_the_processes_that_joblib_keeps_for_others_are_left_alone(others, toys, tmp_path):
     pid = others.submit(os.getpid).result()
     waiting = others.submit(time.sleep, 0.2)
     study.run(toys[:1], folder=tmp_path / "results", jobs=2, threads=1, progress=False)
