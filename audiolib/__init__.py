@@ -1,6 +1,7 @@
 """The library behind the book *Separable Sound*: it lets a chapter say one thing in one line.
 
-The modules stand in the order in which sound becomes a result, and none imports one further down:
+The modules stand in the order in which sound becomes a result, and none imports one further down. Each is there as an
+attribute (``audiolib.corpora``) and loaded when it is first asked for:
 
 ===============  =====================================================================================
 ``sounds``       small signals for teaching: tones, chords, chirps, plucked strings, drums, noise
@@ -16,8 +17,8 @@ The modules stand in the order in which sound becomes a result, and none imports
 ``recipes``      all that decides a training, as data; the studies of the book as lists of such
 ``training``     from a ``Recipe`` to a ``Run``: all that came of it (with ``augmentation``)
 ``evaluation``   accuracy with its interval, votes over a track's segments, paired tests
-``records``      one small JSON file a run: read, write, table
-``study``        many recipes on many cores
+``records``      one small JSON file a run: read, write, find, table
+``study``        many recipes on many cores or a dask cluster; some of them trained anew, to verify
 ``plots``        one function a figure
 ``cli``          the same from a terminal: ``python -m audiolib``
 ===============  =====================================================================================

@@ -242,7 +242,7 @@ _threads = click.option("--threads", type=_cores, help="Cores for a run; the num
 @_threads
 @_quiet
 def train(corpus, results, data, threads, quiet, more, **parts):
-    """Train one network on a CORPUS (or an archive .npz below the data root) and record what came of it.
+    """Train one network on a CORPUS (or an archive .npz, below the data root or here) and record what came of it.
 
     The paper's recipe, but for what you say. Stopped and started again, it goes on where it was.
 

@@ -59,7 +59,7 @@ class Recipe:
     ----------
     corpus : str
         A corpus known by name, a folder of ``<label>/<file>``, or a log-mel archive (``.npz``; a path that is not
-        absolute is below the data root).
+        absolute is looked for below the data root, then in the current folder).
     frontend : dict
         Fields of ``features.Frontend``; for an archive only ``kind``, ``n_mfcc`` and ``segment_seconds``. What is left
         out takes its default (kind ``mfcc``), and is written down.

@@ -171,6 +171,8 @@ def load_features(recipe, *, progress=True):
         corpus = corpora.load(recipe.corpus, progress=progress)
         return features.extract(corpus, features.Frontend(**recipe.frontend), progress=progress)
     path = corpora.data_root() / recipe.corpus
+    if not path.exists() and Path(recipe.corpus).exists():  # `pack` has just made it here, say
+        path = Path(recipe.corpus).resolve()
     state = path.stat() if path.is_file() else None  # a file that was written anew is read anew
     return _read_archive(path, state and (state.st_mtime_ns, state.st_size), json.dumps(recipe.frontend))
 
