@@ -51,7 +51,7 @@ def write_npz(path, arrays):
 
 
 def save(path, model, history, identity):
-    """Keep weights, optimiser state and history.
+    """Keep weights, optimizer state and history.
 
     Parameters
     ----------

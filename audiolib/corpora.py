@@ -88,7 +88,7 @@ def digest(path):
         raise AudiolibError(f"{path}: cannot be read ({error.strerror}); is it there, and may you read it?") from error
 
 
-def load(name_or_path, *, root=None):
+def load(name_or_path, *, root=None, progress=True):
     """The corpus of that name, or the folder of ``<label>/<file>`` at that path.
 
     Files are listed, not decoded. What is not in the corpus is counted in one warning and kept in ``Corpus.skipped``.
@@ -99,6 +99,8 @@ def load(name_or_path, *, root=None):
         A key of ``DESCRIPTIONS`` ("synthetic" is made on first use), or a folder.
     root : str or Path, optional
         Where known corpora lie; by default ``data_root()``.
+    progress : bool
+        Whether to show a bar while "synthetic" is composed.
 
     Returns
     -------
@@ -116,7 +118,8 @@ def load(name_or_path, *, root=None):
             raise AudiolibError(_no_folder(name_or_path))
     else:
         name = str(name_or_path)
-        folder = _synthetic() if name == "synthetic" else _find(name, Path(root) if root is not None else data_root())
+        root = Path(root) if root is not None else data_root()
+        folder = _synthetic(progress) if name == "synthetic" else _find(name, root)
     skipped = []
     layouts = {"genres": _list_genres, "esc50": _list_esc50, "fsdd": _list_fsdd}
     lister = layouts[description.layout] if description else _list_labels
@@ -134,11 +137,11 @@ def load(name_or_path, *, root=None):
     return Corpus(name, folder, tuple(clips), labels, description, tuple(skipped))
 
 
-def _synthetic():
+def _synthetic(progress):
     from audiolib import compose
 
     folder = cache_root() / f"synthetic-{compose.VERSION}"
-    compose.write_corpus(folder)  # does nothing if it is there and whole
+    compose.write_corpus(folder, progress=progress)  # does nothing if it is there and whole
     return folder / "genres"
 
 

@@ -34,7 +34,7 @@ def test_what_a_killed_run_left_half_written_is_swept_up_and_what_is_being_writt
     assert fresh.exists()
 
 
-def test_a_checkpoint_brings_back_weights_and_optimiser(saved):
+def test_a_checkpoint_brings_back_weights_and_optimizer(saved):
     model, path, identity = saved
     before = [np.asarray(each) for each in [*model.weights, *model.optimizer.variables]]
     model.train_on_batch(np.ones((4, 3)), np.ones((4, 2)))
