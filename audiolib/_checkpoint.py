@@ -10,8 +10,6 @@ import json
 import os
 import time
 import warnings
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from audiolib import AudiolibError
 from audiolib._files import parts, written_whole
 
 FORMAT = 1
+HISTORY = ("loss", "accuracy", "penalty", "val_loss", "val_accuracy", "seconds")  # what a training keeps of an epoch
 STALE_SECONDS = 600  # writing takes seconds; what is older than this is nobody's any more
 
 
@@ -52,7 +51,7 @@ def write_npz(path, arrays):
 
 
 def save(path, model, history, identity):
-    """Keep weights, optimiser state and history.
+    """Keep weights, optimizer state and history.
 
     Parameters
     ----------
@@ -82,22 +81,31 @@ def resume(path, model, identity):
     try:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
+            if header["format"] != FORMAT:
+                raise ValueError(f"format {header['format']!s:.20}, this is {FORMAT}")
+            history = _checked(header["history"])
             arrays = [file[f"{number:04d}"] for number in range(len(file.files) - 1)]
-        if header["format"] != FORMAT:
-            raise ValueError(f"format {header['format']}, this is {FORMAT}")
         differs = [name for name in identity if header["identity"].get(name) != identity[name]]
         if differs:
             raise ValueError(f"it was made with other {' and '.join(differs)}")
         state = _state(model)
-        if [each.shape for each in arrays] != [tuple(each.shape) for each in state]:
-            raise ValueError("its weights have other shapes")
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, MemoryError, RuntimeError,
-            zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
-        warnings.warn(f"{path}: this checkpoint is not used, the run starts over ({error})", stacklevel=3)
+        if [(each.shape, each.dtype) for each in arrays] != [(tuple(each.shape), str(each.dtype)) for each in state]:
+            raise ValueError("its weights have other shapes or types")
+    except Exception as error:  # whatever the bytes are, the run can start over
+        told = f"{type(error).__name__}: {error}".splitlines()[0]
+        warnings.warn(f"{path}: this checkpoint is not used, the run starts over ({told:.200})", stacklevel=3)
         return {}
     for variable, value in zip(state, arrays, strict=True):
         variable.assign(value)
-    return header["history"]
+    return history
+
+
+def _checked(history):
+    """The history of a checkpoint, if it is one: under each name as many numbers as there were epochs."""
+    numbers = [value for name in HISTORY for value in history[name]]
+    if not all(isinstance(value, int | float) for value in numbers) or len(set(map(len, history.values()))) > 1:
+        raise ValueError("its history is not a number an epoch")
+    return history
 
 
 def remove(path):

@@ -94,18 +94,24 @@ def _whereabouts(name):
 @click.argument("name")
 @_quiet
 def fetch(name, quiet):
-    """Bring a known corpus into AUDIOLIB_DATA.
+    """Bring a known corpus, or GTZAN's published lists (gtzan-splits), into AUDIOLIB_DATA.
 
     The audio is verified clip by clip. If that fails, the message says how to do it by hand.
 
     \b
-    Example:
+    Examples:
         python -m audiolib fetch fsdd
+        python -m audiolib fetch gtzan-splits
     """
     from audiolib.corpora import fetch, load
 
+    if name == "gtzan-splits":
+        from audiolib.protocols import LISTS, fetch_lists
+
+        click.echo(f"{name}: {len(LISTS)} lists in {fetch_lists()}")
+        return
     folder = fetch(name, progress=not quiet)
-    click.echo(f"{name}: {len(load(name))} clips in {folder}")
+    click.echo(f"{name}: {len(load(name, progress=not quiet))} clips in {folder}")
 
 
 @main.command()
@@ -123,7 +129,7 @@ def check(corpus, quiet):
     """
     from audiolib.corpora import check, load
 
-    loaded = load(corpus)
+    loaded = load(corpus, progress=not quiet)
     report = check(loaded, progress=not quiet)
     click.echo(report)
     if report.problems or report.duplicates or loaded.skipped:
@@ -157,7 +163,7 @@ def features(corpus, no_cache, jobs, quiet, **numbers):
     from audiolib.features import Frontend, extract
 
     frontend = Frontend(**numbers)  # first: a wrong number should not wait for a corpus
-    made = extract(load(corpus), frontend, jobs=jobs, cache=not no_cache, progress=not quiet)
+    made = extract(load(corpus, progress=not quiet), frontend, jobs=jobs, cache=not no_cache, progress=not quiet)
     click.echo(made)
     click.echo(f"float32 [segment, frame, band] = {list(made.x.shape)}, {made.x.nbytes / 1e6:.1f} MB, "
                f"{made.hop_seconds * 1000:.4g} ms a frame, fingerprint {made.fingerprint[:16]}")
@@ -183,7 +189,7 @@ def pack(corpus, archive, seconds, jobs, quiet):
     from audiolib.archive import read_archive, write_archive
     from audiolib.corpora import load
 
-    write_archive(archive, load(corpus), seconds=seconds, jobs=jobs, progress=not quiet)
+    write_archive(archive, load(corpus, progress=not quiet), seconds=seconds, jobs=jobs, progress=not quiet)
     click.echo(f"{archive}: {Path(archive).stat().st_size / 1e6:.1f} MB, {read_archive(archive, segment_seconds=1.0)}")
 
 
@@ -237,7 +243,7 @@ _threads = click.option("--threads", type=_cores, help="Cores for a run; the num
 @_threads
 @_quiet
 def train(corpus, results, data, threads, quiet, more, **parts):
-    """Train one network on a CORPUS (or an archive .npz below the data root) and record what came of it.
+    """Train one network on a CORPUS (or an archive .npz, below the data root or here) and record what came of it.
 
     The paper's recipe, but for what you say. Stopped and started again, it goes on where it was.
 
@@ -248,9 +254,8 @@ def train(corpus, results, data, threads, quiet, more, **parts):
             --set 'frontend={"kind": "mel", "segment_seconds": 6}' --set learning_rate=0.001
     """
     import json
-    from pathlib import Path
 
-    from audiolib import study
+    from audiolib import records, study
     from audiolib.recipes import PAPER
 
     _use_data(data)
@@ -263,17 +268,12 @@ def train(corpus, results, data, threads, quiet, more, **parts):
             parts[name] = json.loads(value)
         except ValueError:
             parts[name] = value  # a word needs no quotes
-    recipe = PAPER.but(corpus=corpus, **parts)
-    if (path := Path(results) / f"{recipe.name}.json").exists():
-        from audiolib import training
-
-        if study.read_record(path)["data"]["fingerprint"] != training.load_features(recipe).fingerprint:
-            raise AudiolibError(
-                f"{path} is of other data than {corpus} holds here and now (or made with other versions of libraries); "
-                "delete it to train again, or choose another folder (--results)"
-            )
+    recipe = PAPER.replace(corpus=corpus, **parts)
+    path = records.path_of(recipe, results)
+    there = path.exists()
+    (record,) = study.run([recipe], folder=results, threads=threads, command=_command(), progress=not quiet)
+    if there:
         click.echo(f"{path} is there: this run was done; delete it to train again", err=True)
-    (record,) = study.run([recipe], folder=results, threads=threads, progress=not quiet)
     _tell([record])
 
 
@@ -284,11 +284,13 @@ def train(corpus, results, data, threads, quiet, more, **parts):
 @click.option("--jobs", type=int, default=1, show_default=True, help="Runs at a time; -1: one a core.")
 @click.option("--address", help="Of a dask scheduler, whose workers then do the runs.")
 @click.option("--weights", is_flag=True, help="Keep the final weights beside the records.")
+@click.option("--verify", type=_positive, metavar="N", help="Train N recorded runs anew instead, and compare.")
+@click.option("--draw", type=int, metavar="SEED", help="Draw those to verify at random; else the shortest are taken.")
 @_results
 @_data
 @_threads
 @_quiet
-def study_(name, only, listing, jobs, address, weights, results, data, threads, quiet):
+def study_(name, only, listing, jobs, address, weights, verify, draw, results, data, threads, quiet):
     """Do the runs of a study that have no record yet: paper, leak, fair, mel, others, fast, best.
 
     Stop it at any time (Ctrl-C): what is finished is recorded, what is not goes on the next time.
@@ -298,21 +300,60 @@ def study_(name, only, listing, jobs, address, weights, results, data, threads, 
         python -m audiolib study paper --list
         python -m audiolib study paper --jobs 2
         python -m audiolib study fair --only fault-filtered --only seed0
+        python -m audiolib study fast --verify 1
     """
-    from pathlib import Path
-
-    from audiolib import recipes, study
+    from audiolib import recipes
 
     _use_data(data)
     chosen = [recipe for recipe in recipes.study(name) if all(text in recipe.name for text in only)]
     if not chosen:
         raise AudiolibError(f"no recipe of the study {name!r} has {' and '.join(only)} in its name; see --list")
     if listing:
-        for recipe in chosen:
-            click.echo(f"{'done' if (Path(results) / f'{recipe.name}.json').exists() else '    '}  {recipe.name}")
+        _list(chosen, results)
         return
-    options = {"jobs": jobs, "threads": threads, "address": address, "weights": weights, "progress": not quiet}
-    _tell(study.run(chosen, folder=results, **options))
+    from audiolib import study
+
+    options = {"folder": results, "threads": threads, "progress": not quiet}
+    if verify:
+        _tell_verified(study.verify(chosen, verify, draw=draw, **options))
+        return
+    options |= {"jobs": jobs, "address": address, "weights": weights}
+    _tell(study.run(chosen, choice=recipes.CHOICES.get(name), command=_command(), **options))
+
+
+def _list(recipes, folder):
+    """What is done and what is not; exit code 1 if a record is damaged."""
+    from audiolib import records
+
+    damaged = 0
+    for recipe in recipes:
+        try:
+            state = "done" if records.find(recipe, folder) else ""
+        except AudiolibError as error:
+            state, damaged = "BAD", damaged + 1
+            click.echo(f"Error: {error}", err=True)
+        click.echo(f"{state:4}  {recipe.name}")
+    if damaged:
+        sys.exit(1)
+
+
+def _command():
+    """What was typed (nothing, where another program calls this one)."""
+    from pathlib import Path
+
+    return ["python", "-m", "audiolib", *sys.argv[1:]] if Path(sys.argv[0]).parent.name == "audiolib" else None
+
+
+def _tell_verified(results):
+    """One line each; exit code 1 if one is not within its interval."""
+    for each in results:
+        then, now = each["recorded"], each["again"]
+        click.echo(
+            f"{'within' if each['within'] else 'OUTSIDE'}  {each['name']}: recorded {then['value']:.1%} of tracks "
+            f"({then['low']:.1%} to {then['high']:.1%}), again {now['value']:.1%}"
+        )
+    if not all(each["within"] for each in results):
+        sys.exit(1)
 
 
 def _use_data(folder):
@@ -323,9 +364,9 @@ def _use_data(folder):
 
 
 def _tell(records):
-    from audiolib import study
+    from audiolib.records import table
 
-    for row in study.table(records):
+    for row in table(records):
         where = f"{row['corpus']} {row['frontend']} {row['protocol']} {row['epochs']} epochs, seeds {row['seeds']}"
         low, high = row["over_tracks"]
         click.echo(

@@ -99,7 +99,7 @@ def digest(path):
         raise AudiolibError(f"{path}: cannot be read ({error.strerror}); is it there, and may you read it?") from error
 
 
-def load(name_or_path, *, root=None, make=True):
+def load(name_or_path, *, root=None, make=True, progress=True):
     """The corpus of that name, or the folder of ``<label>/<file>`` at that path.
 
     Files are listed, not decoded. What is not in the corpus is counted in one warning and kept in ``Corpus.skipped``;
@@ -113,6 +113,8 @@ def load(name_or_path, *, root=None, make=True):
         Where known corpora lie; by default ``data_root()``.
     make : bool
         Whether to make "synthetic" if it is not there, instead of an error.
+    progress : bool
+        Whether to show a bar while "synthetic" is composed.
 
     Returns
     -------
@@ -131,7 +133,7 @@ def load(name_or_path, *, root=None, make=True):
     else:
         name = str(name_or_path)
         root = Path(root) if root is not None else data_root()
-        folder = _synthetic(make) if name == "synthetic" else _find(name, root)
+        folder = _synthetic(make, progress) if name == "synthetic" else _find(name, root)
     skipped = []
     layouts = {"genres": _list_genres, "esc50": _list_esc50, "fsdd": _list_fsdd}
     lister = layouts[description.layout] if description else _list_labels
@@ -162,12 +164,12 @@ def _look_alike(labels):
                                       else repr, group)) for group in kin.values() if len(group) > 1)
 
 
-def _synthetic(make=True):
+def _synthetic(make=True, progress=True):
     from audiolib import compose
 
     folder = cache_root() / f"synthetic-{compose.VERSION}"
     if make:
-        compose.write_corpus(folder)  # does nothing if it is there and whole
+        compose.write_corpus(folder, progress=progress)  # does nothing if it is there and whole
     elif not (folder / "manifest.json").is_file():
         raise AudiolibError(f"{folder}: not there, or not whole; load it, and it is made")
     return folder / "genres"

@@ -176,8 +176,8 @@ NETWORKS = {
     "square-separable": _square(separable=True),
 }  # fmt: skip
 NAMES = tuple(NETWORKS)
-#: What `models.build` can be told beside the size of a segment.
-OPTIONS = ("form", "norm_momentum", "separable_l2")
+#: What `models.build` can be told beside the size of a segment, and what it takes otherwise.
+OPTIONS = {"form": None, "norm_momentum": 0.99, "separable_l2": "ignored"}
 
 
 def frames_needed(name):

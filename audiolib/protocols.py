@@ -12,6 +12,8 @@ A *protocol* decides what the figure measured on the test part means. Each funct
 ``groups``           ``grouped``: folds made of whole groups (FSDD: one speaker held out at a time)
 ===================  ==================================================================================================
 
+The lists of the third and the fourth lie in ``gtzan-splits`` below the data root; ``fetch_lists`` brings them.
+
 A *unit* is a set of clips that must stay together. No protocol but ``segment`` lets a clip or an exact copy of it
 (equal digests) into two parts, and the grouped ones keep each group whole too. Folds count from 1.
 
@@ -21,6 +23,7 @@ Chapters: 08_separable, 10_experiments, 11_leak
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import warnings
 from collections import defaultdict
@@ -30,33 +33,27 @@ from pathlib import Path
 import numpy as np
 
 from audiolib import AudiolibError
+from audiolib._checks import one_of
 
 TEST_SHARE = 0.25  # of everything
 VALID_SHARE = 0.2  # of what the test part leaves
-NAMES = ("segment", "track", "fault-filtered", "artist-folds", "folds", "groups")
+WITH_FOLDS = ("artist-folds", "folds", "groups")
+NAMES = ("segment", "track", "fault-filtered", *WITH_FOLDS)
 PARTS = ("train", "valid", "test")
 
-# The lists are small and public. What is checked is the content (names and groups), not the bytes, because the copies
-# in circulation differ in line endings and in .au or .wav.
 _RAW = "https://raw.githubusercontent.com"
-_PONS = f"{_RAW}/jordipons/sklearn-audio-transfer-learning/066fc6a292bd5f8f4b494d6a17271276ea1e173b"
+_PONS = f"{_RAW}/jordipons/sklearn-audio-transfer-learning/066fc6a292bd5f8f4b494d6a17271276ea1e173b/data/index/GTZAN"
 _FOLDS = f"{_RAW}/julianofoleiss/gtzan_sturm_filter_3folds_stratified/48aa11abb34e4ad4e263d201f582001170fdddc4"
-ADDRESSES = {  # file below <data root>/gtzan-splits: where it is published
-    "train_filtered.txt": f"{_PONS}/data/index/GTZAN/train_filtered.txt",
-    "valid_filtered.txt": f"{_PONS}/data/index/GTZAN/valid_filtered.txt",
-    "test_filtered.txt": f"{_PONS}/data/index/GTZAN/test_filtered.txt",
-    "artist_fold1_evaluate_groups.txt": f"{_FOLDS}/f1_evaluate_groups.txt",
-    "artist_fold2_evaluate_groups.txt": f"{_FOLDS}/f2_evaluate_groups.txt",
-    "artist_fold3_evaluate_groups.txt": f"{_FOLDS}/f3_evaluate_groups.txt",
-}
-DIGESTS = {  # sha256 of what a list says, as `_content` writes it
-    "train_filtered.txt": "c10d515c94328291f03b065231c4bd171dc2b33057fd98156f2518f236c1c6b2",
-    "valid_filtered.txt": "4925b26c2641aec693f3fdc1e7a5fbf5be8abcf372647deca2ba47117f0a2a25",
-    "test_filtered.txt": "7c65c3a8f3da24d2ecb7021262783115027aeed8932b8910c478b8f5cf1b4e7d",
-    "artist_fold1_evaluate_groups.txt": "d49a9d52f46ed4df97965af8afa520d2fd3a45943b74cce3446ea09ab752b7de",
-    "artist_fold2_evaluate_groups.txt": "a36760a1f22d6d9191164c581c690fec9da629d6ad42a96bd3896a8ef716917e",
-    "artist_fold3_evaluate_groups.txt": "2afbc318d9436d5db9e91aeaf901f71e94479b8584e22792a2b2cceaa4963e8d",
-}
+#: Public lists: file below ``gtzan-splits``, where it is published, and the SHA-256 of what it says (as `_content`
+#: writes it: the copies in circulation differ in line endings and in .au or .wav).
+LISTS = (
+    ("train_filtered.txt", _PONS, "c10d515c94328291f03b065231c4bd171dc2b33057fd98156f2518f236c1c6b2"),
+    ("valid_filtered.txt", _PONS, "4925b26c2641aec693f3fdc1e7a5fbf5be8abcf372647deca2ba47117f0a2a25"),
+    ("test_filtered.txt", _PONS, "7c65c3a8f3da24d2ecb7021262783115027aeed8932b8910c478b8f5cf1b4e7d"),
+    ("artist_fold1_evaluate_groups.txt", _FOLDS, "d49a9d52f46ed4df97965af8afa520d2fd3a45943b74cce3446ea09ab752b7de"),
+    ("artist_fold2_evaluate_groups.txt", _FOLDS, "a36760a1f22d6d9191164c581c690fec9da629d6ad42a96bd3896a8ef716917e"),
+    ("artist_fold3_evaluate_groups.txt", _FOLDS, "2afbc318d9436d5db9e91aeaf901f71e94479b8584e22792a2b2cceaa4963e8d"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +62,7 @@ class Split:
 
     Attributes
     ----------
-    protocol : str
+    protocol : str, one of ``NAMES``
     seed : int
     train, valid, test : ndarray of int
         Indices into the first axis of ``Features.x``.
@@ -76,6 +73,11 @@ class Split:
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
+
+    @property
+    def digest(self):
+        """SHA-256 of who is where: equal digests, equal parts."""
+        return hashlib.sha256(json.dumps([getattr(self, part).tolist() for part in PARTS]).encode()).hexdigest()
 
 
 def split(features, protocol, *, fold=None, seed=0):
@@ -96,20 +98,16 @@ def split(features, protocol, *, fold=None, seed=0):
     Raises
     ------
     AudiolibError
-        If the protocol is unknown, a fold is missing or not there, the lists do not match the corpus, a part would be
-        empty, or a class of the test part has no example to learn from.
+        If the protocol is unknown, a fold is missing or not there, the lists are missing or do not match the corpus, a
+        part would be empty, or a class of the test part has no example to learn from.
     """
-    if protocol == "segment":
-        return segment(features, seed=seed)
-    if protocol == "track":
-        return track(features, seed=seed)
+    one_of("protocol", protocol, NAMES)
+    if protocol in ("segment", "track"):
+        return {"segment": segment, "track": track}[protocol](features, seed=seed)
     if protocol == "fault-filtered":
-        return listed(features, fetch_lists(), seed=seed)
-    if protocol == "artist-folds":
-        return grouped(features, fold=fold, by=fetch_lists(), seed=seed)
-    if protocol in ("folds", "groups"):
-        return grouped(features, fold=fold, by=protocol[:-1], seed=seed)
-    raise AudiolibError(f"protocol {protocol!r} is not known; there are {', '.join(NAMES)}")
+        return listed(features, _published_lists(), seed=seed)
+    by = _published_lists() if protocol == "artist-folds" else protocol[:-1]
+    return grouped(features, fold=fold, by=by, seed=seed)
 
 
 def segment(features, *, seed=0):
@@ -180,7 +178,7 @@ def listed(features, lists, *, seed=0):
                 raise AudiolibError(f"{name} is in the lists of two parts: {part_of[name]} and {part}")
     part = np.array(_look_up(features, part_of, "the lists"), dtype=object)
     parts = [_segments(features, part == wanted) for wanted in PARTS]
-    return _checked(features, "listed", seed, *parts, unit=_units(features, features.groups))
+    return _checked(features, "fault-filtered", seed, *parts, unit=_units(features, features.groups))
 
 
 def grouped(features, *, fold, by="fold", folds=None, seed=0):
@@ -229,36 +227,49 @@ def grouped(features, *, fold, by="fold", folds=None, seed=0):
     of_rest = _stratified(np.array(features.clip_labels)[rest], unit[rest], min(round(1 / VALID_SHARE), number), seed)
     valid[np.flatnonzero(rest)[of_rest == 0]] = True
     parts = [_segments(features, mask) for mask in (rest & ~valid, valid, test)]
-    return _checked(features, "grouped", seed, *parts, unit=unit)
+    protocol = {"fold": "folds", "group": "groups"}.get(by, "artist-folds")
+    return _checked(features, protocol, seed, *parts, unit=unit)
 
 
-def fetch_lists(folder=None):
-    """The folder with GTZAN's lists, those that are missing fetched first.
-
-    Parameters
-    ----------
-    folder : path, optional
-        Default ``gtzan-splits`` below the data root.
+def fetch_lists():
+    """Bring those of GTZAN's lists that are missing from where they are published; their folder (Path).
 
     Raises
     ------
     AudiolibError
-        If a list is missing and cannot be fetched, or is not the published one.
+        If a list cannot be fetched, or is not the published one.
     """
-    from audiolib.corpora import data_root
+    import pooch
 
-    folder = Path(folder) if folder else data_root() / "gtzan-splits"
-    for name, url in ADDRESSES.items():
-        path = folder / name
-        if not path.exists():
+    folder = _folder()
+    for name, place, _ in LISTS:
+        if not (folder / name).exists():
+            url = f"{place}/{name.replace('artist_fold', 'f')}"
             try:
-                import pooch
-
                 pooch.retrieve(url, known_hash=None, fname=name, path=folder)
             except Exception as error:  # whatever the network did, the way out is the same
-                raise AudiolibError(f"{path} is missing; fetching it from {url} failed ({error})") from error
-        if hashlib.sha256(_content(_read_list(path)).encode()).hexdigest() != DIGESTS[name]:
-            raise AudiolibError(f"{path} is not the published list; delete it and it will be fetched again from {url}")
+                message = f"{folder / name} cannot be fetched from {url} ({error}); put it there by hand"
+                raise AudiolibError(message) from error
+    return _published_lists()
+
+
+def _folder():
+    from audiolib.corpora import data_root
+
+    return data_root() / "gtzan-splits"
+
+
+def _published_lists():
+    """The folder with GTZAN's lists, all of them there and as they were published."""
+    folder = _folder()
+    for name, _, digest in LISTS:
+        path = folder / name
+        if not path.exists():
+            raise AudiolibError(f"{path} is missing; fetch it with: python -m audiolib fetch gtzan-splits")
+        if hashlib.sha256(_content(_read_list(path)).encode()).hexdigest() != digest:
+            raise AudiolibError(
+                f"{path} is not the published list; delete it and run: python -m audiolib fetch gtzan-splits"
+            )
     return folder
 
 

@@ -23,7 +23,7 @@ Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_verdict
 
 from __future__ import annotations
 
-import difflib
+import copy
 import hashlib
 import json
 import re
@@ -31,10 +31,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from audiolib import AudiolibError, networks, protocols
+from audiolib._checks import number, one_of, whole
 
-OPTIMISERS = ("adam", "sgd")
+OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "one-cycle", "cosine")
-NORMALISATIONS = ("none", "standard")
+NORMALIZATIONS = ("none", "standard")
 PRECISIONS = ("float32", "bfloat16")
 AUGMENTATIONS = {  # name: (highest value, what it is)
     "mixup": (10.0, "alpha of the Beta distribution from which the share of a second segment is drawn"),
@@ -44,8 +45,10 @@ AUGMENTATIONS = {  # name: (highest value, what it is)
     "band_shift": (64, "most bands (whole number) by which a mel spectrogram is moved up or down"),
     "band_gain": (40.0, "standard deviation in dB of a random equaliser at 3 to 6 points of the range of the bands"),
 }
-LARGEST = 2**32 - 1  # that scikit-learn and NumPy take as a seed
+LARGEST_SEED = 2**32 - 1  # that scikit-learn and NumPy take
 ARCHIVE_FRONTEND = ("kind", "n_mfcc", "segment_seconds")  # what an archive leaves open
+#: How records of format 1 spell two fields. Keys are made of that spelling, so that names of records stay.
+FORMAT_1 = {"optimizer": "optimiser", "normalization": "normalisation"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Recipe:
     ----------
     corpus : str
         A corpus known by name, a folder of ``<label>/<file>``, or a log-mel archive (``.npz``; a path that is not
-        absolute is below the data root).
+        absolute is looked for below the data root, then in the current folder).
     frontend : dict
         Fields of ``features.Frontend``; for an archive only ``kind``, ``n_mfcc`` and ``segment_seconds``. What is left
         out takes its default (kind ``mfcc``), and is written down.
@@ -68,7 +71,7 @@ class Recipe:
         For the protocols that have folds.
     seed : int >= 0
         Decides the split, the first weights, the order of the segments, the dropout and the augmentation.
-    optimiser : "adam" or "sgd" (with Nesterov momentum 0.9)
+    optimizer : "adam" or "sgd" (with Nesterov momentum 0.9)
     learning_rate : float > 0
         The highest, if the schedule changes it.
     schedule : "constant", "one-cycle" (up for 30 % of the steps, then down a cosine) or "cosine" (down from the start)
@@ -77,7 +80,7 @@ class Recipe:
     batch, epochs : int >= 1
     augmentation : dict
         Of the training part only; names and meanings in ``AUGMENTATIONS``.
-    normalisation : "none" (the paper's) or "standard" (mean 0, deviation 1 in each band of the training part)
+    normalization : "none" (the paper's) or "standard" (mean 0, deviation 1 in each band of the training part)
     label_smoothing : float, 0 to below 1
     precision : "float32" or "bfloat16" (weights stay in float32)
 
@@ -94,40 +97,42 @@ class Recipe:
     protocol: str = "segment"
     fold: int | None = None
     seed: int = 0
-    optimiser: str = "adam"
+    optimizer: str = "adam"
     learning_rate: float = 1e-4
     schedule: str = "constant"
     weight_decay: float = 0.0
     batch: int = 64
     epochs: int = 500
     augmentation: dict = field(default_factory=dict)
-    normalisation: str = "none"
+    normalization: str = "none"
     label_smoothing: float = 0.0
     precision: str = "float32"
 
     def __post_init__(self):
-        _one_of("model", self.model, networks.NAMES)
-        _one_of("protocol", self.protocol, protocols.NAMES)
-        _one_of("optimiser", self.optimiser, OPTIMISERS)
-        _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("normalisation", self.normalisation, NORMALISATIONS)
-        _one_of("precision", self.precision, PRECISIONS)
-        for name, least in (("seed", 0), ("batch", 1), ("epochs", 1)):
-            _whole(name, getattr(self, name), least)
-        if self.protocol in ("artist-folds", "folds", "groups"):
-            _whole(f"fold (of the protocol {self.protocol!r})", self.fold, 1)
-        elif self.fold is not None:
-            raise AudiolibError(f"fold={self.fold!r}: the protocol {self.protocol!r} has no folds; leave it out")
-        for name, least, most in (("learning_rate", 0, 10), ("weight_decay", 0, 1), ("label_smoothing", 0, 0.999)):
-            self._put(name, _number(name, getattr(self, name), least, most))
-        if self.learning_rate == 0:
-            raise AudiolibError("learning_rate=0 learns nothing; the paper's is 0.0001")
+        one_of("model", self.model, networks.NAMES)
+        one_of("protocol", self.protocol, protocols.NAMES)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
+        one_of("schedule", self.schedule, SCHEDULES)
+        one_of("normalization", self.normalization, NORMALIZATIONS)
+        one_of("precision", self.precision, PRECISIONS)
         if not isinstance(self.corpus, str) or not self.corpus:
             raise AudiolibError(f"corpus={self.corpus!r}: give a name, a folder or the file of an archive as text")
+        if self.protocol in protocols.WITH_FOLDS:
+            self._put("fold", whole(f"fold (of the protocol {self.protocol!r})", self.fold))
+        elif self.fold is not None:
+            raise AudiolibError(f"fold={self.fold!r}: the protocol {self.protocol!r} has no folds; leave it out")
+        self._put("seed", whole("seed", self.seed, 0, LARGEST_SEED))
+        self._put("batch", whole("batch", self.batch))
+        self._put("epochs", whole("epochs", self.epochs))
+        self._put("learning_rate", number("learning_rate", self.learning_rate, most=10, above=0))
+        self._put("weight_decay", number("weight_decay", self.weight_decay, 0, 1))
+        self._put("label_smoothing", number("label_smoothing", self.label_smoothing, 0, 0.999))
         self._put("frontend", _full_frontend(self.is_archive, _mapping("frontend", self.frontend)))
         self._put("augmentation", self._checked_augmentation())
         for name in _mapping("model_options", self.model_options):
-            _one_of("model_options:", name, networks.OPTIONS)
+            one_of("model_options", name, networks.OPTIONS)
+        others = {name: value for name, value in self.model_options.items() if value != networks.OPTIONS[name]}
+        self._put("model_options", copy.deepcopy(others))
 
     def _put(self, name, value):
         object.__setattr__(self, name, value)
@@ -135,10 +140,9 @@ class Recipe:
     def _checked_augmentation(self):
         result = {}
         for name, value in sorted(_mapping("augmentation", self.augmentation).items()):
-            _one_of("augmentation:", name, tuple(AUGMENTATIONS))
-            value = _number(f"augmentation {name}", value, 0, AUGMENTATIONS[name][0])
-            if name == "band_shift":
-                value = _whole("augmentation band_shift", int(value) if value.is_integer() else value, 0)
+            most = AUGMENTATIONS[one_of("augmentation", name, AUGMENTATIONS)][0]
+            check = whole if name == "band_shift" else number
+            value = check(f"augmentation {name}", value, 0, most)
             if value and name in ("band_shift", "band_gain") and self.frontend["kind"] == "mfcc":
                 raise AudiolibError(f"{name}={value}: coefficients are no bands; use frontend kind 'mel'")
             if value:
@@ -153,7 +157,8 @@ class Recipe:
     @property
     def key(self):
         """Twelve digits that stand for everything in the recipe."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
+        values = {FORMAT_1.get(name, name): value for name, value in self.to_dict().items()}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def name(self):
@@ -162,7 +167,7 @@ class Recipe:
             Path(self.corpus).stem[:80],  # a file name has 255 characters at most
             self.protocol + (f"-{self.fold}" if self.fold else ""),
             self.model,
-            hears(self.frontend),
+            describe_frontend(self.frontend),
             f"{self.epochs}ep",
             f"seed{self.seed}",
             self.key,
@@ -172,29 +177,30 @@ class Recipe:
     def __hash__(self):
         return hash(self.key)
 
-    def but(self, **changes):
-        """The same recipe but for what is given; a dict replaces a dict."""
-        return Recipe.from_dict(self.to_dict() | changes if "corpus" not in changes else self._moved(changes))
+    def replace(self, **changes):
+        """The same recipe with other values in some fields; a dict replaces a dict.
 
-    def _moved(self, changes):
-        """To another corpus, of the frontend only what both kinds of corpus know goes along."""
-        shared = {name: self.frontend[name] for name in ARCHIVE_FRONTEND if name in self.frontend}
-        return self.to_dict() | {"frontend": shared} | changes
+        Of the frontend, only what every kind of corpus knows goes along to another corpus.
+        """
+        values = self.to_dict()
+        if "corpus" in changes:
+            values["frontend"] = {name: self.frontend[name] for name in ARCHIVE_FRONTEND if name in self.frontend}
+        return Recipe.from_dict(values | changes)
 
     def to_dict(self):
-        """Everything in it, as JSON knows it."""
+        """Everything in it, as JSON knows it; the dicts are copies."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values):
         """The recipe of what ``to_dict`` gave (or of some of it: the rest takes its default)."""
         for name in _mapping("recipe", values):
-            _one_of("recipe:", name, [known.name for known in fields(cls)])
+            one_of("recipe", name, [known.name for known in fields(cls)])
         return cls(**values)
 
 
-def hears(frontend):
-    """A short name of what a network hears through a recipe's frontend: ``mfcc13-6s``, ``mel-3s``."""
+def describe_frontend(frontend):
+    """A short name of a recipe's frontend: ``mfcc13-6s``, ``mel-3s``."""
     kind = f"mfcc{frontend['n_mfcc']}" if frontend["kind"] == "mfcc" else "mel"
     return f"{kind}-{frontend['segment_seconds']:g}s"
 
@@ -202,11 +208,12 @@ def hears(frontend):
 def grid(recipe, **choices):
     """All combinations of the values given, the last one varying fastest.
 
-    >>> grid(PAPER, model=["standard", "separable"], seed=[0, 1])  # doctest: +SKIP
+    >>> [(each.model, each.seed) for each in grid(PAPER, model=["standard", "separable"], seed=[0, 1])]
+    [('standard', 0), ('standard', 1), ('separable', 0), ('separable', 1)]
     """
     recipes = [recipe]
     for name, values in choices.items():
-        recipes = [each.but(**{name: value}) for each in recipes for value in values]
+        recipes = [each.replace(**{name: value}) for each in recipes for value in values]
     return recipes
 
 
@@ -215,37 +222,16 @@ def _full_frontend(archive, given):
     from audiolib.features import Frontend
 
     for name in given:
-        _one_of("frontend:", name, ARCHIVE_FRONTEND if archive else [known.name for known in fields(Frontend)])
+        one_of("frontend", name, ARCHIVE_FRONTEND if archive else [known.name for known in fields(Frontend)])
     checked = asdict(replace(Frontend(kind="mfcc"), **({"segment_seconds": 6.0} if archive else {}) | given))
     if archive:
         checked = {name: checked[name] for name in ARCHIVE_FRONTEND if name != "n_mfcc" or checked["kind"] == "mfcc"}
     return checked
 
 
-def _one_of(what, value, known):
-    if value not in known:
-        close = difflib.get_close_matches(str(value), known, 1)
-        guess = f" (did you mean {close[0]!r}?)" if close else ""
-        raise AudiolibError(f"{what} {value!r} is not known{guess}; there are {', '.join(known)}")
-
-
 def _mapping(what, value):
     if not isinstance(value, dict):
-        raise AudiolibError(f"{what}={value!r}: names with values (a dict) are needed")
-    return value
-
-
-def _number(what, value, least, most):
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise AudiolibError(f"{what}={value!r}: a number from {least:g} to {most:g} is needed")
-    return float(value)
-
-
-def _whole(what, value, least):
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise AudiolibError(f"{what}={value!r}: a whole number of at least {least} is needed")
-    if value > LARGEST:
-        raise AudiolibError(f"{what}={value!r}: a whole number of at most {LARGEST} is needed")
+        raise AudiolibError(f"{what}={value!r:.60}: names with values (a dict) are needed")
     return value
 
 
@@ -254,19 +240,19 @@ def _whole(what, value, least):
 PAPER = Recipe()
 
 
-# --- the studies of the book --------------------------------------------------------------------------------------------
+# --- the studies of the book ------------------------------------------------------------------------------------------
 
 SEEDS = (0, 1, 2)
 EPOCHS = 60  # of a short run; the runs of 500 in "paper" show what the difference is
-ARCHIVE = PAPER.but(corpus="gtzan-logmel.npz", frontend={"kind": "mfcc", "n_mfcc": 13, "segment_seconds": 6.0})
-SHORT = ARCHIVE.but(epochs=EPOCHS)
+ARCHIVE = PAPER.replace(corpus="gtzan-logmel.npz", frontend={"kind": "mfcc", "n_mfcc": 13, "segment_seconds": 6.0})
+SHORT = ARCHIVE.replace(epochs=EPOCHS)
 PAPERS = ("deep-separable", "separable", "standard")
 DEEP = ("deep-separable", "deep-standard")
 ARTIST_FOLDS = (1, 2, 3)
 SPEAKERS = (1, 2, 3, 4, 5, 6)  # of FSDD, a fold each
 # Clips of 5 s in two halves; spoken digits of 0.1 to 2.3 s (nearly all below 1 s), at 8 kHz.
-ESC10 = PAPER.but(corpus="esc10", frontend={"segment_seconds": 2.5}, protocol="folds", fold=1, epochs=EPOCHS)
-FSDD = PAPER.but(
+ESC10 = PAPER.replace(corpus="esc10", frontend={"segment_seconds": 2.5}, protocol="folds", fold=1, epochs=EPOCHS)
+FSDD = PAPER.replace(
     corpus="fsdd",
     frontend={
         "sample_rate": 8000, "n_fft": 512, "hop_length": 80, "n_mels": 40, "segment_seconds": 1.0, "pad_short": True,
@@ -274,11 +260,11 @@ FSDD = PAPER.but(
     epochs=30,
 )  # fmt: skip
 FOLLOWING = {"norm_momentum": 0.9}  # batch norm's averages keep up with trainings of a few hundred steps
-MINI = PAPER.but(corpus="gtzan-mini", epochs=EPOCHS)
+MINI = PAPER.replace(corpus="gtzan-mini", epochs=EPOCHS)
 # Ours, tuned by hand on the validation parts of seed 0 alone. All 128 bands at one scale, a rate that rises and falls.
-OURS = ARCHIVE.but(normalisation="standard", schedule="one-cycle", learning_rate=0.003, weight_decay=0.01)
-FAST = OURS.but(model="statistics", frontend={"kind": "mel", "segment_seconds": 3.0}, epochs=15)
-BEST = OURS.but(
+OURS = ARCHIVE.replace(normalization="standard", schedule="one-cycle", learning_rate=0.003, weight_decay=0.01)
+FAST = OURS.replace(model="statistics", frontend={"kind": "mel", "segment_seconds": 3.0}, epochs=15)
+BEST = OURS.replace(
     model="square",
     frontend={"kind": "mel", "segment_seconds": 6.0},
     protocol="fault-filtered",
@@ -290,7 +276,7 @@ NO_GAIN = {"augmentation": {name: value for name, value in BEST.augmentation.ite
 
 
 def _by_artist(recipe, **choices):
-    return grid(recipe.but(protocol="artist-folds", fold=1), **choices, fold=ARTIST_FOLDS)
+    return grid(recipe.replace(protocol="artist-folds", fold=1), **choices, fold=ARTIST_FOLDS)
 
 
 STUDIES = {
@@ -309,14 +295,14 @@ STUDIES = {
         *grid(SHORT, seed=SEEDS, protocol=["fault-filtered"], model=["standard-small", "separable-small"]),
         *grid(SHORT, seed=SEEDS, protocol=["fault-filtered"], model=["standard-norm", "separable-norm"]),
         *grid(
-            SHORT.but(model_options={"separable_l2": "applied"}),
+            SHORT.replace(model_options={"separable_l2": "applied"}),
             seed=SEEDS,
             protocol=["fault-filtered"],
             model=DEEP,
         ),
         *_by_artist(SHORT, seed=SEEDS, model=DEEP),
         # Separable layers learn more slowly at the start: is it the layer or the learning rate?
-        *grid(SHORT.but(protocol="fault-filtered"), seed=SEEDS, learning_rate=[2e-4, 4e-4], model=DEEP),
+        *grid(SHORT.replace(protocol="fault-filtered"), seed=SEEDS, learning_rate=[2e-4, 4e-4], model=DEEP),
     ],
     "mel": [
         *grid(
@@ -330,7 +316,7 @@ STUDIES = {
         ),
         # Mel levels are far from zero mean and unit variance; MFCCs too. Is it the frontend or the scale?
         *grid(
-            SHORT.but(normalisation="standard"),
+            SHORT.replace(normalization="standard"),
             seed=SEEDS,
             protocol=["fault-filtered", "segment"],
             frontend=[{"kind": "mel", "segment_seconds": 6.0}, {"kind": "mfcc", "segment_seconds": 6.0}],
@@ -340,12 +326,12 @@ STUDIES = {
         recipe
         for seed in SEEDS
         for recipe in (
-            *grid(MINI.but(seed=seed), protocol=["segment", "track"], model_options=[{}, FOLLOWING], model=DEEP),
-            *grid(ESC10.but(seed=seed), model_options=[{}, FOLLOWING], model=DEEP, fold=[1, 2, 3, 4, 5]),
+            *grid(MINI.replace(seed=seed), protocol=["segment", "track"], model_options=[{}, FOLLOWING], model=DEEP),
+            *grid(ESC10.replace(seed=seed), model_options=[{}, FOLLOWING], model=DEEP, fold=[1, 2, 3, 4, 5]),
             # At random every speaker is in all parts.
-            *grid(FSDD.but(seed=seed, protocol="track"), model_options=[{}, FOLLOWING], model=DEEP),
+            *grid(FSDD.replace(seed=seed, protocol="track"), model_options=[{}, FOLLOWING], model=DEEP),
             *grid(
-                FSDD.but(seed=seed, protocol="groups", fold=1),
+                FSDD.replace(seed=seed, protocol="groups", fold=1),
                 model_options=[{}, FOLLOWING],
                 model=DEEP,
                 fold=SPEAKERS,
@@ -353,8 +339,17 @@ STUDIES = {
         )
     ],
     "fast": grid(FAST, seed=SEEDS, protocol=["segment", "fault-filtered"]),
-    "best": [*grid(BEST, seed=SEEDS), *grid(BEST.but(**NO_GAIN), seed=SEEDS)],  # what does the equaliser do?
+    "best": [*grid(BEST, seed=SEEDS), *grid(BEST.replace(**NO_GAIN), seed=SEEDS)],  # what does the equaliser do?
 }  # fmt: skip
+
+_AS_PRINTED = {"epoch": "the last", "recipe": "as in the paper", "tried": 0}
+_TUNED = {"epoch": "the last", "recipe": "tuned by hand on the validation part of seed 0", "tried": None}
+#: How a study came to its recipes and to the epoch that is tested, which its records keep; ``tried`` is the number of
+#: recipes that were looked at on a validation part before (None: nobody counted).
+CHOICES = {name: _TUNED if name in ("fast", "best") else _AS_PRINTED for name in STUDIES} | {
+    name: _AS_PRINTED | {"recipe": "as in the paper, but for what the study asks about"} for name in ("fair", "mel")
+}
+CHOICES["others"] = _AS_PRINTED | {"recipe": "as in the paper, segments as clips allow, two momenta of batch norm"}
 
 
 def study(name):

@@ -1,8 +1,25 @@
 """Records: one small JSON file a run, from which the book takes its figures, and what many of them say together.
 
-A record holds the recipe, the data and versions it was made with, the history and what came of the test part. It
-carries a checksum, so that one that was truncated or edited is not taken for a result. Accuracies are 0 to 1, times are
-in seconds.
+Accuracies are 0 to 1, times are in seconds. A record carries a checksum, so that one that was truncated or edited is
+not taken for a result. Its parts:
+
+=================  ====================================================================================================
+``format``         2; what is None in those of format 1 is marked with *
+``recipe``         the fields of the ``Recipe`` (format 1 spelled two of them otherwise; ``read`` gives today's names)
+``data``           what it was made from, among it ``fingerprint`` (of every bit of the features) and ``content`` * (of
+                   the audio and what is said of it; None for an archive, whose fingerprint is enough)
+``split`` *        ``digest``, and the segments of each part
+``versions``       of the libraries
+``machine``        ``cores``, ``threads`` and the model of the ``processor`` (in format 1 only its architecture)
+``origin`` *       ``commit`` of the library and whether it was ``clean`` (None outside a checkout), the SHA-256 of the
+                   ``lock`` file, and the ``command`` that was typed (None if it was no command)
+``choice`` *       how ``epoch`` and ``recipe`` were chosen, and how many were ``tried`` on a validation part
+``parameters``     and ``multiply_adds`` * for one segment
+``seconds``        of training, over all resumptions; ``history`` has a value an epoch
+``valid, test``    ``segment_accuracy`` and ``track_accuracy``; of the test part also ``calibration_error``,
+                   ``confusion`` (of tracks, rows are true), ``tracks`` (for each name the true and the predicted class,
+                   as indices into ``data.labels``) and ``probabilities`` * (for each name, to 4 digits)
+=================  ====================================================================================================
 
 Chapters: 10_experiments, 11_leak, 12_verdict
 """
@@ -11,6 +28,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
+import re
+import subprocess
 from collections import defaultdict
 from dataclasses import fields
 from pathlib import Path
@@ -19,55 +39,107 @@ import numpy as np
 
 from audiolib import AudiolibError, evaluation
 from audiolib._files import written_whole
-from audiolib.recipes import Recipe, hears
+from audiolib.recipes import FORMAT_1, Recipe, describe_frontend
 
-FORMAT = 1
+FORMAT = 2
 # What records of one row of `table` agree in: all of the recipe but what repeats it. Rows are sorted in this order.
 SORTED_BY = ("corpus", "protocol", "model", "frontend", "epochs")
 BY = SORTED_BY + tuple(each.name for each in fields(Recipe) if each.name not in (*SORTED_BY, "seed", "fold"))
 
 
-def make_record(result):
-    """The record of a run: small, plain JSON, with all that the chapters need.
+def make(run, *, origin=None, choice=None):
+    """The record of a run: small, plain JSON; the module's page says what is in it.
 
     Parameters
     ----------
-    result : training.Run
+    run : training.Run
+    origin : dict, optional
+        What ``origin`` gave when the run began.
+    choice : dict, optional
+        How the recipe and the epoch were chosen; see ``recipes.CHOICES``.
 
     Returns
     -------
     dict
-        ``recipe``, ``data``, ``versions``, ``machine``, ``seconds``, ``history``, ``valid`` and ``test`` (with
-        ``segment_accuracy``, ``track_accuracy``), and of the test part ``calibration_error``, ``confusion`` (of
-        tracks, rows are true) and ``tracks``: for each name the true and the predicted class as indices into
-        ``data.labels``.
     """
-    test = result.test
+    from audiolib import cost
+
+    test, accuracies = run.test, ("segment_accuracy", "track_accuracy")
     true, predicted = test["track_y"].tolist(), test["track_probabilities"].argmax(axis=1).tolist()
-    accuracies = ("segment_accuracy", "track_accuracy")
+    names = [run.names[clip] for clip in test["track"]]
+    shares = [[_rounded(share, 4) for share in row] for row in test["track_probabilities"]]
+    parts = {part: len(getattr(run.split, part)) for part in ("train", "valid", "test")}
     return {
         "format": FORMAT,
-        "recipe": result.recipe.to_dict(),
-        "data": result.data,
-        "versions": result.versions,
-        "machine": result.machine,
-        "parameters": result.model.count_params(),
-        "seconds": round(result.seconds, 2),
-        "history": {name: [_rounded(value) for value in values] for name, values in result.history.items()},
-        "valid": {name: result.valid[name] for name in accuracies},
+        "recipe": run.recipe.to_dict(),
+        "data": run.data,
+        "split": {"digest": run.split.digest, **parts},
+        "versions": run.versions,
+        "machine": run.machine | {"processor": _processor()},
+        "origin": origin,
+        "choice": choice,
+        "parameters": run.model.count_params(),
+        "multiply_adds": cost.summary(run.model).multiply_adds,
+        "seconds": round(run.seconds, 2),
+        "history": {name: [_rounded(value, 5) for value in values] for name, values in run.history.items()},
+        "valid": {name: run.valid[name] for name in accuracies},
         "test": {name: test[name] for name in accuracies}
         | {
             "calibration_error": evaluation.calibration(test["probabilities"], test["y"])["ece"],
-            "confusion": evaluation.confusion(predicted, true, len(result.labels)).tolist(),
-            "tracks": {result.names[c]: [t, p] for c, t, p in zip(test["track"], true, predicted, strict=True)},
+            "confusion": evaluation.confusion(predicted, true, len(run.labels)).tolist(),
+            "tracks": dict(zip(names, map(list, zip(true, predicted, strict=True)), strict=True)),
+            "probabilities": dict(zip(names, shares, strict=True)),
         },
     }
 
 
-def write_record(record, folder):
+def origin(command=None):
+    """What code this is, for ``make``; call it before the run, since files may change meanwhile.
+
+    Parameters
+    ----------
+    command : sequence of str, optional
+        What was typed. Of paths that begin at the root only the last part is kept: they are nobody else's business.
+
+    Returns
+    -------
+    dict
+        ``commit``, ``clean``, ``lock``, ``command``; see the module's page.
+    """
+    root = Path(__file__).resolve().parent.parent
+    commit = clean = None
+
+    def git(*arguments):
+        told = subprocess.run(["git", "-C", root, *arguments], capture_output=True, text=True, check=True)
+        return told.stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")) == root:  # not that of a project with this one in its environment
+            commit = git("rev-parse", "HEAD")
+            clean = not git("status", "--porcelain", "--", "audiolib", "requirements.lock")
+    except (OSError, subprocess.CalledProcessError):
+        pass  # no git, or no checkout
+    lock = root / "requirements.lock"
+    return {
+        "commit": commit,
+        "clean": clean,
+        "lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None,
+        "command": command and [re.sub(r"^(--[\w-]+=)?/.*/", r"\1.../", word) for word in command],
+    }
+
+
+def _processor():
+    """The model of the processor, on which the last digits depend."""
+    try:
+        return re.search(r"^model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[1]
+    except (OSError, TypeError):  # another system, or one that does not say
+        return platform.processor() or platform.machine()
+
+
+def write(record, folder):
     """Write a record, whole or not at all; its name is that of the recipe. Returns the path."""
-    path = Path(folder) / f"{Recipe.from_dict(record['recipe']).name}.json"
-    record = {name: value for name, value in record.items() if name != "checksum"}
+    path = path_of(Recipe.from_dict(record["recipe"]), folder)
+    record = {name: value for name, value in record.items() if name != "checksum"} | {"format": FORMAT}
     record["checksum"] = _checksum(record)
     lines = (f"{json.dumps(name)}: {json.dumps(part, allow_nan=False)}" for name, part in record.items())
     text = "{\n" + ",\n".join(lines) + "\n}\n"  # a line a part, for those who look at the file or at its changes
@@ -80,8 +152,10 @@ def write_record(record, folder):
     return path
 
 
-def read_record(path):
+def read(path):
     """A record, once it is certain that it is whole and unchanged.
+
+    One of format 1 comes in the shape of format 2; what it does not hold is None (see the module's page).
 
     Raises
     ------
@@ -98,11 +172,21 @@ def read_record(path):
         raise AudiolibError(f"{path} is not a whole record ({error}); {way_out}") from error
     if not isinstance(record, dict) or "format" not in record:
         raise AudiolibError(f"{path} is not a record of a run; keep only records in this folder")
-    if record["format"] != FORMAT:
-        raise AudiolibError(f"{path} has format {record['format']!r}, this version reads {FORMAT}; {way_out}")
+    if record["format"] not in (1, FORMAT):
+        raise AudiolibError(f"{path} has format {record['format']!r}, this version reads 1 and {FORMAT}; {way_out}")
     if record.pop("checksum", None) != _checksum(record):
         raise AudiolibError(f"{path} was changed after it was written; {way_out}")
-    return record
+    return _from_format_1(record) if record["format"] == 1 else record
+
+
+def _from_format_1(record):
+    """In the shape of today, with None for what was not kept then."""
+    new = {old: name for name, old in FORMAT_1.items()}
+    return dict.fromkeys(("split", "origin", "choice", "multiply_adds")) | record | {
+        "recipe": {new.get(name, name): value for name, value in record["recipe"].items()},
+        "data": record["data"] | {"content": None},
+        "test": record["test"] | {"probabilities": None},
+    }
 
 
 def load(folder="results"):
@@ -116,7 +200,55 @@ def load(folder="results"):
     folder = Path(folder)
     if not folder.is_dir():
         raise AudiolibError(f"{folder} is not a folder; run `python -m audiolib study` or say where the records are")
-    return [read_record(path) for path in sorted(folder.glob("*.json"))]
+    return [read(path) for path in sorted(folder.glob("*.json"))]
+
+
+def path_of(recipe, folder):
+    """Where the record of a recipe lies, or would lie."""
+    return Path(folder) / f"{recipe.name}.json"
+
+
+def find(recipe, folder, data=None):
+    """The record of a recipe, or None if it has none: the one place that says what is done.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : path
+    data : dict, optional
+        What ``training.describe`` says of the features that are here; then a record of other data is refused. (Features
+        that were made from the same audio on another processor, or with other versions of libraries, may differ in
+        their last digits. That is not other data.)
+
+    Raises
+    ------
+    AudiolibError
+        If the record is damaged, of another recipe, or of other data.
+    """
+    path = path_of(recipe, folder)
+    if not path.exists():
+        return None
+    record = read(path)
+    if record["recipe"] != recipe.to_dict():
+        raise AudiolibError(f"{path} is the record of another recipe; give it back its name or delete it")
+    if data and (difference := _difference(record["data"], data)):
+        raise AudiolibError(
+            f"{path} is of other data than {recipe.corpus} holds here and now ({difference}); delete it to train "
+            "again, or choose another folder (--results)"
+        )
+    return record
+
+
+def _difference(then, now):
+    """What tells the data of a record from those that are here, in words; nothing if they are the same."""
+    if then["fingerprint"] == now["fingerprint"]:
+        return ""
+    for fact in ("tracks", "segments", "frames", "bands", "labels"):
+        if then[fact] != now[fact]:
+            return f"{fact}: {then[fact]} there, {now[fact]} here"
+    if now["content"] and then["content"] in (now["content"], None):  # format 1 did not keep it
+        return ""
+    return "the same number of tracks, but not the same" + (" audio, labels or groups" if now["content"] else " levels")
 
 
 def table(records, *, by=BY):
@@ -146,7 +278,7 @@ def table(records, *, by=BY):
     records = list(records)
     _refuse_repeats([json.dumps(record["recipe"], sort_keys=True) for record in records], "recipe")
     for record in records:
-        recipe = record["recipe"] | {"frontend": hears(record["recipe"]["frontend"])}
+        recipe = record["recipe"] | {"frontend": describe_frontend(record["recipe"]["frontend"])}
         rows[tuple(json.dumps(recipe[name]) for name in by)].append(record)
     result = []
     for key, members in sorted(rows.items()):
@@ -223,5 +355,5 @@ def _checksum(record):
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def _rounded(value):
-    return float(f"{value:.5g}")
+def _rounded(value, digits):
+    return float(f"{value:.{digits}g}")

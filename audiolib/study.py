@@ -1,33 +1,32 @@
-"""Many recipes on many cores, and one small JSON record of each run.
+"""Many recipes on many cores, and a record of each run.
 
-A *study* is a list of recipes (``studies`` names those of the book). Each is a task for joblib's processes on this
-machine or for a dask cluster by its address. What has a record is skipped. A record appears only when it is complete
-and carries a checksum; a run that is interrupted, by Ctrl-C or the loss of its worker, goes on from its last checkpoint
-the next time. Records are read with ``load``, summed up with ``table`` and compared with ``compare``.
+A *study* is a list of recipes (``recipes.STUDIES`` has those of the book). Each is a task for a process of its own on
+this machine or for a dask cluster by its address. What has a record is skipped. A record appears only when it is whole;
+a run that is interrupted, by Ctrl-C or the loss of its worker, goes on from its last checkpoint the next time.
 
 Chapters: 10_experiments, 11_leak, 12_verdict
 """
 
 from __future__ import annotations
 
-import functools
+import json
 import os
+import tempfile
 import threading
 import time
 import warnings
 from collections import defaultdict
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, as_completed
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
-from audiolib import AudiolibError
+from audiolib import AudiolibError, records
 from audiolib._checkpoint import check_writable, remove, write_npz
-from audiolib.records import compare, load, make_record, read_record, table, write_record
+from audiolib._checks import whole
 
-__all__ = ["compare", "load", "make_record", "read_record", "run", "table", "write_record"]
-
-RETRIES = 3  # how often the loss of a worker is forgiven
 WATCH_SECONDS = 2  # between two looks of a worker whether its study is still there
 ANSWER_SECONDS = 20  # that a dask scheduler has to answer
 
@@ -42,6 +41,8 @@ def run(
     checkpoints=None,
     every=30.0,
     weights=False,
+    choice=None,
+    command=None,
     progress=True,
 ):
     """Do all recipes that have no record yet.
@@ -65,6 +66,10 @@ def run(
         Least seconds between two checkpoints of a run.
     weights : bool
         Whether to keep the final weights, as ``.npz`` beside each record.
+    choice : dict, optional
+        How the recipes were chosen, for the records; see ``recipes.CHOICES``.
+    command : sequence of str, optional
+        What was typed, for the records.
     progress : bool
         Whether to show bars: of the study, and with one job of the epochs.
 
@@ -76,124 +81,157 @@ def run(
     Raises
     ------
     AudiolibError
-        If the folder cannot be written, a record in it is damaged, or a recipe does not work; the other runs are
-        finished and recorded first.
+        If the folder cannot be written, or a record in it is damaged or of other data (before anything runs); if a
+        recipe does not work, when the others are done and recorded; or if a worker is lost: the runs that are finished
+        are recorded, and the next call goes on with the others from their checkpoints.
     """
-    recipes, folder = list(dict.fromkeys(recipes)), Path(folder)
+    recipes, folder = list(dict.fromkeys(recipes)), Path(folder).resolve()
+    jobs = os.cpu_count() if jobs == -1 else whole("jobs (-1: one a core)", jobs)
     check_writable(folder)
-    todo = [recipe for recipe in recipes if not _is_recorded(recipe, folder)]  # a damaged record is told of here
-    jobs = os.cpu_count() if jobs == -1 else jobs
-    if jobs < 1:
-        raise AudiolibError(f"jobs={jobs}: at least one run at a time is needed (-1: one a core)")
+    done = _done(recipes, folder, progress)
+    todo = [recipe for recipe in recipes if recipe not in done]
     if threads is None and (jobs > 1 or address):
         threads = 1 if address else max(1, os.cpu_count() // jobs)
     options = {
-        "checkpoints": checkpoints and str(Path(checkpoints).resolve()),
+        "folder": None if address else folder,
+        "checkpoints": checkpoints and Path(checkpoints).resolve(),
         "threads": threads,
         "every": every,
         "weights": weights,
-        "study": os.getpid(),
+        "told": {"choice": choice, "origin": records.origin(command)},
         "progress": progress and jobs == 1 and address is None,
     }
-    bar = tqdm(total=len(recipes), initial=len(recipes) - len(todo), unit="run", desc="study", disable=not progress)
+    bar = tqdm(total=len(recipes), initial=len(done), unit="run", desc="study", disable=not progress)
     failed = defaultdict(list)  # message: names of the recipes
-    results = _on_dask(todo, address, options) if address else _on_joblib(todo, folder, jobs, options)
-    for result in results:
-        if record := result.get("record"):
-            _keep(result, folder)
-            bar.set_postfix_str(f"{result['recipe'].name}: {record['test']['track_accuracy']['value']:.1%} of tracks")
-        elif error := result.get("error"):
-            failed[error].append(result["recipe"].name)
-            tqdm.write(f"{result['recipe'].name}: {error}")
-        bar.update()
-    bar.close()
+    with bar, closing(_results(todo, jobs, address, options)) as results:
+        for result in results:
+            name = result["recipe"].name
+            if record := result.get("record"):
+                _keep(result, folder)
+                bar.set_postfix_str(f"{name}: {record['test']['track_accuracy']['value']:.1%} of tracks")
+            elif error := result.get("error"):
+                failed[error].append(name)
+                bar.set_postfix_str(f"{name}: did not work")
+            bar.update()
     if failed:
         number = sum(map(len, failed.values()))
         first = (names[0] + f" and {len(names) - 1} more" * (len(names) > 1) for names in failed.values())
         told = "; ".join(f"{name}: {error}" for name, error in zip(first, failed, strict=True))
         raise AudiolibError(f"{number} of {len(recipes)} recipes did not work: {told}")
-    return [read_record(_path(recipe, folder)) for recipe in recipes]
+    return [records.find(recipe, folder) for recipe in recipes]
 
 
-def _task(recipe, options):
-    """In the worker: train, and give the record, or the message of what is wrong with the recipe."""
+def verify(recipes, number, *, folder="results", draw=None, threads=None, progress=True):
+    """Train some recorded recipes anew, and see whether each falls within the interval of its record.
+
+    Parameters
+    ----------
+    recipes : sequence of Recipe
+        Those with a record are looked at.
+    number : int >= 1
+        How many to train.
+    folder : path
+        Where the records are.
+    draw : int, optional
+        Seed of a random draw; without it those are taken that took the least time.
+    threads, progress
+        As in ``run``.
+
+    Returns
+    -------
+    list of dict
+        For each: ``name``, ``recorded`` and ``again`` (accuracies of tracks with their intervals), and ``within``:
+        whether the accuracies of segments and of tracks are within the recorded intervals.
+
+    Raises
+    ------
+    AudiolibError
+        As ``run``, and if there are not so many records.
+    """
+    done = _done(recipes, Path(folder), progress)
+    chosen = sorted(done, key=lambda recipe: (done[recipe]["seconds"], recipe.key))
+    if not whole("verify", number) <= len(chosen):
+        raise AudiolibError(f"verify={number}: {folder} has {len(chosen)} records of these recipes; ask for fewer")
+    if draw is not None:
+        chosen = [chosen[place] for place in np.random.default_rng(draw).permutation(len(chosen))]
+    with tempfile.TemporaryDirectory() as apart:
+        fresh = run(chosen[:number], folder=apart, checkpoints=apart, threads=threads, progress=progress)
+    result = []
+    for recipe, record in zip(chosen, fresh, strict=False):
+        old, new = done[recipe]["test"], record["test"]
+        accuracies = ("segment_accuracy", "track_accuracy")
+        within = all(old[name]["low"] <= new[name]["value"] <= old[name]["high"] for name in accuracies)
+        told = {"recorded": old["track_accuracy"], "again": new["track_accuracy"], "within": within}
+        result.append({"name": recipe.name, **told})
+    return result
+
+
+def _done(recipes, folder, progress):
+    """The records of those recipes that have one, by recipe, each compared with the data that are here."""
     from audiolib import training
-    from audiolib.corpora import cache_root
 
-    if os.getppid() == options["study"]:  # not here, nor on a cluster
-        _end_with(options["study"])
-    try:
-        if options["threads"]:
-            training.set_threads(options["threads"])
-        checkpoints = options["checkpoints"] or cache_root() / "runs"
-        result = training.train(
-            recipe, folder=checkpoints, every=options["every"], progress=options["progress"]
+    here, done, differ = {}, {}, set()
+    for recipe in recipes:
+        if not records.path_of(recipe, folder).exists():
+            continue
+        source = recipe.corpus, json.dumps(recipe.frontend)
+        if source not in here:
+            try:
+                here[source] = training.describe(training.load_features(recipe, progress=progress))
+            except AudiolibError as error:
+                here[source] = None
+                warnings.warn(f"records of {recipe.corpus} are taken unchecked, without data ({error})", stacklevel=3)
+        data = here[source]
+        done[recipe] = record = records.find(recipe, folder, data)
+        if data and record["data"]["fingerprint"] != data["fingerprint"]:
+            differ.add(recipe.corpus)
+    if differ:
+        warnings.warn(
+            f"{', '.join(sorted(differ))}: records of these same clips are taken, though their features are "
+            "not the same to the last bit (another processor or other versions of libraries)",
+            stacklevel=3,
         )
-        return {
-            "recipe": recipe,
-            "record": make_record(result),
-            "weights": result.model.get_weights() if options["weights"] else None,
-            "checkpoint": str(Path(checkpoints) / f"{recipe.name}.npz"),
-        }
-    except AudiolibError as error:
-        return {"recipe": recipe, "error": str(error)}
-    except Exception as error:  # whatever it is, the other runs of the study go on
-        return {"recipe": recipe, "error": f"an error that nobody foresaw, {type(error).__name__}: {error}"}
+    return done
 
 
-@functools.cache
-def _end_with(study):
-    """Let this worker end when its study was killed; it would go on for hours, and nobody would take the result."""
-
-    def watch():
-        while os.getppid() == study:
-            time.sleep(WATCH_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _keep(result, folder):
-    """Write what came back. Only then is the checkpoint of no more use (on another machine it stays, in its cache)."""
-    if result["weights"]:
-        arrays = {f"{number:04d}": weight for number, weight in enumerate(result["weights"])}
-        write_npz(folder / f"{result['recipe'].name}.npz", arrays)
-    write_record(result["record"], folder)
-    remove(result["checkpoint"])
-
-
-def _on_joblib(todo, folder, jobs, options):
-    """Results as they come. joblib gives up all of its processes when one is lost, so what is left starts again."""
-    import joblib
-    from joblib.externals.loky import get_reusable_executor
-
-    if jobs > 1:  # processes that other work has left hold that work's environment (AUDIOLIB_DATA) and threads
-        get_reusable_executor().shutdown(wait=True)
-    todo = list(todo)
-    for attempt in range(RETRIES + 1):
-        # Tasks are handed out one by one, so that what another study records meanwhile is not done twice.
-        waiting = list(todo)
-        tasks = (joblib.delayed(_task)(recipe, options) for recipe in waiting if not _path(recipe, folder).exists())
-        try:
-            parallel = joblib.Parallel(jobs, return_as="generator_unordered", pre_dispatch=jobs, batch_size=1)
-            for result in parallel(tasks):
-                todo.remove(result["recipe"])
-                yield result
-            yield from ({"recipe": recipe} for recipe in todo)  # another study has recorded these meanwhile
-            return
-        except BrokenProcessPool as error:
-            if attempt == RETRIES:
-                first = str(error).splitlines()[0]  # of a page
-                raise AudiolibError(
-                    f"a worker process was lost {RETRIES + 1} times ({first}); is there memory for {jobs} runs? "
-                    "Finished runs are recorded: call again with fewer jobs"
-                ) from error
-            warnings.warn(f"a worker process was lost; {len(todo)} runs go on from their checkpoints", stacklevel=3)
+def _results(todo, jobs, address, options):
+    """What became of each recipe, as it comes."""
+    if jobs == 1 and not address:
+        yield from (_task(recipe, options) for recipe in todo)
+    elif todo:
+        lost = None
+        with _cluster(address) if address else _processes(min(jobs, len(todo))) as executor:
+            futures = {executor.submit(_task, recipe, options): recipe for recipe in todo}
+            for future in as_completed(futures):
+                try:
+                    yield future.result()
+                except BrokenExecutor as error:  # of all that wait; what is finished still comes
+                    lost = error
+                except Exception as error:
+                    yield {"recipe": futures[future], "error": f"its worker failed: {error}"}
+        if lost:
+            first = str(lost).splitlines()[0]  # of a page
+            raise AudiolibError(
+                f"a worker process was lost ({first}); is there memory for {jobs} runs? Finished runs are recorded; "
+                "call again, perhaps with fewer jobs, and the others go on from their checkpoints"
+            ) from lost
 
 
-def _on_dask(todo, address, options):
-    """Results as they come from the workers of a cluster; dask itself hands the task of a lost worker to another."""
-    from distributed import Client, as_completed
+@contextmanager
+def _processes(jobs):
+    """Processes of our own: those that joblib keeps for all its users have other work, threads and environment."""
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    executor = ProcessPoolExecutor(jobs, initializer=_end_with, initargs=(os.getpid(),))
+    try:
+        yield executor
+    finally:
+        executor.shutdown(kill_workers=True)
+
+
+@contextmanager
+def _cluster(address):
+    from distributed import Client
 
     try:
         client = Client(address, timeout=ANSWER_SECONDS)
@@ -206,22 +244,48 @@ def _on_dask(todo, address, options):
                 f"the workers of {address} run {max(threads)} tasks at a time in one process, where Keras cannot; "
                 "start them with `dask worker ADDRESS --nthreads 1 --nworkers N`"
             )
-        futures = {client.submit(_task, recipe, options, pure=False, retries=RETRIES): recipe for recipe in todo}
-        for future in as_completed(futures):
-            if future.status == "finished":
-                yield future.result()
-            else:
-                yield {"recipe": futures[future], "error": f"its worker failed: {future.exception()}"}
+        yield client.get_executor(pure=False)
 
 
-def _path(recipe, folder):
-    return folder / f"{recipe.name}.json"
+def _end_with(study):
+    """Let this worker end when its study was killed; it would go on for hours, and nobody would take the result."""
+
+    def watch():
+        while os.getppid() == study:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
-def _is_recorded(recipe, folder):
-    path = _path(recipe, folder)
-    if not path.exists():
-        return False
-    if read_record(path)["recipe"] != recipe.to_dict():
-        raise AudiolibError(f"{path} is the record of another recipe; give it back its name or delete it")
-    return True
+def _task(recipe, options):
+    """In the worker: train, and give the record, or the message of what is wrong with the recipe."""
+    from audiolib import training
+    from audiolib.corpora import cache_root
+
+    if options["folder"] and records.path_of(recipe, options["folder"]).exists():
+        return {"recipe": recipe}  # another study has recorded it meanwhile
+    try:
+        if options["threads"]:
+            training.set_threads(options["threads"])
+        checkpoints = options["checkpoints"] or cache_root() / "runs"
+        result = training.train(recipe, folder=checkpoints, every=options["every"], progress=options["progress"])
+        return {
+            "recipe": recipe,
+            "record": records.make(result, **options["told"]),
+            "weights": result.model.get_weights() if options["weights"] else None,
+            "checkpoint": str(Path(checkpoints) / f"{recipe.name}.npz"),
+        }
+    except AudiolibError as error:
+        return {"recipe": recipe, "error": str(error)}
+    except Exception as error:  # whatever it is, the other runs of the study go on
+        return {"recipe": recipe, "error": f"an error that nobody foresaw, {type(error).__name__}: {error}"}
+
+
+def _keep(result, folder):
+    """Write what came back. Only then is the checkpoint of no more use (on another machine it stays, in its cache)."""
+    if result["weights"]:
+        arrays = {f"{number:04d}": weight for number, weight in enumerate(result["weights"])}
+        write_npz(folder / f"{result['recipe'].name}.npz", arrays)
+    records.write(result["record"], folder)
+    remove(result["checkpoint"])

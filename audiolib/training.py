@@ -16,6 +16,7 @@ Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_verdict
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.metadata
 import json
 import math
@@ -111,7 +112,7 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
         that does not fit, a batch larger than the training part. All before the first epoch. During training if the
         loss is not finite.
     """
-    features = load_features(recipe) if features is None else features
+    features = load_features(recipe, progress=progress) if features is None else features
     _check_finite(features)
     if folder:
         _checkpoint.check_writable(folder)
@@ -122,7 +123,7 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     from audiolib import _keras  # only now: TensorFlow takes seconds to load
 
     _keras.tensorflow()
-    normal = _normalisation(features.x, split.train, recipe.normalisation)
+    normal = _normalization(features.x, split.train, recipe.normalization)
     with _keras.plain_settings():
         model, loss = _compiled(recipe, features)
         history = _fit(recipe, features, split, normal, model, loss, folder, progress, every)
@@ -136,7 +137,7 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
         labels=features.labels,
         model=model,
         seconds=float(sum(history["seconds"])),
-        data=_describe(features),
+        data=describe(features),
         versions=_versions(),
         machine={"cores": os.cpu_count(), "threads": _threads(), "processor": platform.machine()},
     )
@@ -165,7 +166,7 @@ def _fit(recipe, features, split, normal, model, loss, folder, progress, every):
         if not math.isfinite(row["loss"] + row["val_loss"]):  # the last step shows in val_loss alone
             raise AudiolibError(
                 f"{recipe.name}: the loss of epoch {epoch + 1} is {row['loss']}, val_loss {row['val_loss']}; lower the "
-                f"learning rate ({recipe.learning_rate:g}) or use normalisation 'standard'"
+                f"learning rate ({recipe.learning_rate:g}) or use normalization 'standard'"
             )
         for name, value in row.items():
             history.setdefault(name, []).append(value)
@@ -248,13 +249,16 @@ class Augmentation:
         return x, target
 
 
-def load_features(recipe):
+def load_features(recipe, *, progress=True):
     """The features that a recipe names: a corpus has a cache of its own, of archives the last one is kept."""
     from audiolib import corpora, features
 
     if not recipe.is_archive:
-        return features.extract(corpora.load(recipe.corpus), features.Frontend(**recipe.frontend))
+        corpus = corpora.load(recipe.corpus, progress=progress)
+        return features.extract(corpus, features.Frontend(**recipe.frontend), progress=progress)
     path = corpora.data_root() / recipe.corpus
+    if not path.exists() and Path(recipe.corpus).exists():  # `pack` has just made it here, say
+        path = Path(recipe.corpus).resolve()
     state = path.stat() if path.is_file() else None  # a file that was written anew is read anew
     return _read_archive(path, state and (state.st_mtime_ns, state.st_size), json.dumps(recipe.frontend))
 
@@ -327,7 +331,7 @@ def _compiled(recipe, features):
         **recipe.model_options,
     )
     options = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay or None}
-    if recipe.optimiser == "sgd":
+    if recipe.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **options)
     else:
         optimizer = _keras.Adam(**options)
@@ -377,7 +381,7 @@ def _learning_rate(recipe, step, steps):
     return recipe.learning_rate
 
 
-def _normalisation(x, train, kind):
+def _normalization(x, train, kind):
     """Mean and deviation of each band that the network's input is normalised by."""
     if kind == "none":
         return np.float32(0), np.float32(1)
@@ -433,7 +437,14 @@ def _check_finite(features):
         )
 
 
-def _describe(features):
+def describe(features):
+    """What records say of the data: sizes, frontend, and two digests.
+
+    ``fingerprint`` is of every bit of the features, which for audio depends on the processor and the versions of
+    libraries; ``content`` of the audio and what is said of its clips, which does not (None for an archive).
+    """
+    content = [features.names, features.clip_labels, features.groups, features.folds, features.digests]
+    archived = "archive" in features.frontend or None in features.digests
     return {
         "name": features.corpus,
         "tracks": features.tracks,
@@ -445,6 +456,7 @@ def _describe(features):
         "labels": list(features.labels),
         "skipped": len(features.skipped),
         "fingerprint": features.fingerprint,
+        "content": None if archived else hashlib.sha256(json.dumps(content).encode()).hexdigest(),
     }
 
 

@@ -12,7 +12,7 @@ import soundfile
 from click.testing import CliRunner
 from toys import write_corpus
 
-from audiolib import AudiolibError, corpora, features
+from audiolib import AudiolibError, corpora, features, protocols
 from audiolib.archive import read_archive
 from audiolib.cli import main
 
@@ -95,6 +95,31 @@ def test_pack_writes_an_archive_that_can_be_read(corpus, tmp_path):
     assert run("pack", corpus.root, tmp_path / "no" / "out.npz").exit_code == 1
 
 
+def test_what_pack_has_written_here_is_what_train_reads_here(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("pack", corpus.root, "mine.npz", "--seconds", "3", "--quiet").exit_code == 0
+    options = ["--set", 'frontend={"segment_seconds": 1}', "--set", "batch=4", "--epochs", "1", "--quiet"]
+    shown = run("train", "mine.npz", "--model", "statistics", "--results", "r", *options)
+    assert shown.exit_code == 0, shown.output
+    assert "of tracks (" in shown.output
+
+
+def test_quiet_shows_no_bar_of_any_kind(corpus, monkeypatch, tmp_path):
+    """Not of the features, not of the composing, not of the epochs; and an error once."""
+    from audiolib import compose
+
+    composed = []
+    monkeypatch.setattr(compose, "write_corpus", lambda folder, **options: composed.append(options))
+    run("check", "synthetic", "--quiet")
+    assert composed == [{"progress": False}]
+    options = ["--model", "statistics", "--epochs", "1", "--set", "batch=4", "--results", tmp_path / "r", "--quiet"]
+    options += ["--set", 'frontend={"segment_seconds": 0.5, "sample_rate": 8000, "n_fft": 256, "hop_length": 64}']
+    shown = run("train", corpus.root, *options)
+    assert shown.exit_code == 0 and shown.stderr == "", shown.stderr
+    shown = run("train", corpus.root, "--protocol", "groups", "--fold", "1", *options)
+    assert shown.exit_code == 1 and shown.output.count("comes without groups") == 1
+
+
 def test_check_of_a_sound_corpus_ends_well(corpus):
     shown = run("check", corpus.root, "--quiet")
     assert shown.exit_code == 0 and "4 clips are fine" in shown.output
@@ -136,22 +161,28 @@ def test_fetch_says_where_the_corpus_is_or_what_to_do(monkeypatch, data_root):
     assert run("fetch", "nothing-like-it").exit_code == 1
 
 
+def test_fetch_brings_the_published_lists(monkeypatch, data_root):
+    monkeypatch.setattr(protocols, "fetch_lists", lambda: data_root / "gtzan-splits")
+    shown = run("fetch", "gtzan-splits")
+    assert shown.exit_code == 0 and shown.output == f"gtzan-splits: 6 lists in {data_root / 'gtzan-splits'}\n"
+
+
 def test_a_wrong_command_gets_a_usage_message():
     shown = run("feature", "synthetic")
     assert shown.exit_code == 2 and "features" in shown.stderr
 
 
 def test_other_errors_keep_their_traceback(monkeypatch):
-    monkeypatch.setattr(corpora, "load", lambda name: 1 / 0)
+    monkeypatch.setattr(corpora, "load", lambda name, **options: 1 / 0)
     assert isinstance(run("check", "synthetic").exception, ZeroDivisionError)
-    monkeypatch.setattr(corpora, "load", lambda name: (_ for _ in ()).throw(AudiolibError("said plainly")))
+    monkeypatch.setattr(corpora, "load", lambda name, **options: (_ for _ in ()).throw(AudiolibError("said plainly")))
     assert run("check", "synthetic").stderr == "Error: said plainly\n"
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
 def test_a_stopped_command_ends_in_one_line(how):
     code = ("from audiolib import cli, corpora; import time\n"
-            "corpora.load = lambda name: (print('waiting', flush=True), time.sleep(60))\n"
+            "corpora.load = lambda name, **options: (print('waiting', flush=True), time.sleep(60))\n"
             "cli.main(['check', 'synthetic'])")
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "waiting\n"

@@ -1,7 +1,10 @@
 """The library as a whole: what imports what, and the front page that names it all."""
 
 import ast
+import subprocess
+import sys
 
+import pytest
 from conftest import ROOT
 
 import audiolib
@@ -63,6 +66,18 @@ def test_front_page_names_every_module():
     for path in modules():
         if not path.stem.startswith("_"):
             assert f"``{path.stem}``" in audiolib.__doc__, path.stem
+
+
+def test_modules_are_there_by_their_name_and_loaded_when_they_are_first_asked_for():
+    code = (
+        "import sys, audiolib; heavy = lambda: [n for n in ('numpy', 'librosa', 'keras') if n in sys.modules];"
+        "print(heavy(), {'corpora', 'recipes', 'study'} <= set(dir(audiolib)), '_files' in dir(audiolib));"
+        "print(audiolib.recipes.PAPER.epochs, audiolib.corpora.data_root.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines() == ["[] True False", "500 data_root"]
+    with pytest.raises(AttributeError, match="module 'audiolib' has no attribute 'corpra'"):
+        audiolib.corpra  # noqa: B018
 
 
 def test_every_public_function_says_what_it_does():

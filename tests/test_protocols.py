@@ -94,6 +94,28 @@ def test_the_seed_decides_the_split(protocol):
     assert set(first.test) != set(other.test)
 
 
+def test_a_split_says_the_name_that_makes_it_again(tmp_path, monkeypatch):
+    features = make(20, groups=[f"artist{number // 2}" for number in range(60)], folds=[1 + n % 4 for n in range(60)])
+    write_artist_folds(tmp_path, features)
+    for part, names in lists_of(features, (30, 15, 15)).items():
+        (tmp_path / f"{part}_filtered.txt").write_text("\n".join(names))
+    monkeypatch.setattr(protocols, "_published_lists", lambda: tmp_path)
+    features = replace(features, groups=None)
+    for name in protocols.NAMES:
+        fold = 2 if name in protocols.WITH_FOLDS else None
+        if name == "groups":
+            features = replace(features, groups=[f"artist{number // 2}" for number in range(60)])
+        split = protocols.split(features, name, fold=fold, seed=1)
+        assert split.protocol == name
+        assert protocols.split(features, split.protocol, fold=fold, seed=split.seed).digest == split.digest
+
+
+def test_the_digest_of_a_split_tells_who_is_where():
+    first, other = (protocols.segment(make(), seed=seed) for seed in (0, 1))
+    assert first.digest == protocols.segment(make(), seed=0).digest != other.digest
+    assert replace(first, train=first.valid, valid=first.train).digest != first.digest
+
+
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 
@@ -305,7 +327,7 @@ def test_the_property_is_not_kept_by_refusing_everything():
 
 
 def test_an_unknown_protocol_is_named_with_the_known_ones():
-    with pytest.raises(AudiolibError, match="'tracks' is not known; there are segment, track"):
+    with pytest.raises(AudiolibError, match=r"protocol='tracks' is not known; did you mean 'track'"):
         protocols.split(make(), "tracks")
 
 
@@ -358,19 +380,51 @@ def test_the_published_lists_divide_gtzan(gtzan, real_data, monkeypatch):
     assert len(set(np.concatenate(tested))) == 948
 
 
-def test_lists_that_were_changed_are_refused(tmp_path):
-    for name in protocols.ADDRESSES:
-        (tmp_path / name).write_text("blues/blues.00000.wav\n")
-    with pytest.raises(AudiolibError, match="is not the published list; delete it"):
-        protocols.fetch_lists(tmp_path)
+WAY_OUT = "python -m audiolib fetch gtzan-splits"
 
 
-def test_lists_that_cannot_be_fetched_say_where_they_are(tmp_path, monkeypatch):
+def test_lists_that_were_changed_are_refused(data_root):
+    (data_root / "gtzan-splits").mkdir()
+    for name, _, _ in protocols.LISTS:
+        (data_root / "gtzan-splits" / name).write_text("blues/blues.00000.wav\n")
+    for protocol, fold in (("fault-filtered", None), ("artist-folds", 1)):
+        with pytest.raises(AudiolibError, match=f"is not the published list; delete it and run: {WAY_OUT}"):
+            protocols.split(make(), protocol, fold=fold)
+
+
+def test_a_split_fetches_nothing_and_says_what_does(data_root, monkeypatch):
+    import pooch
+
+    monkeypatch.setattr(pooch, "retrieve", None)
+    for protocol, fold in (("fault-filtered", None), ("artist-folds", 1)):
+        with pytest.raises(AudiolibError, match=f"train_filtered.txt is missing; fetch it with: {WAY_OUT}"):
+            protocols.split(make(), protocol, fold=fold)
+    assert not list(data_root.iterdir())
+
+
+def test_lists_that_are_missing_are_fetched_from_where_they_are_published(data_root, real_data, monkeypatch):
+    import pooch
+
+    asked = []
+
+    def retrieve(url, known_hash, fname, path):
+        asked.append(url)
+        path.mkdir(exist_ok=True)
+        (path / fname).write_bytes((real_data / "gtzan-splits" / fname).read_bytes())
+
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    assert protocols.fetch_lists() == protocols.fetch_lists() == data_root / "gtzan-splits"
+    assert len(asked) == 6 and asked[0].endswith("/GTZAN/train_filtered.txt")
+    assert asked[-1].endswith("/f3_evaluate_groups.txt")
+
+
+def test_lists_that_cannot_be_fetched_say_where_they_are(monkeypatch):
     import pooch
 
     def offline(*args, **kwargs):
         raise OSError("no network")
 
     monkeypatch.setattr(pooch, "retrieve", offline)
-    with pytest.raises(AudiolibError, match=r"train_filtered.txt is missing; fetching it from https://.*no network"):
-        protocols.fetch_lists(tmp_path)
+    message = r"train_filtered.txt cannot be fetched from https://.*no network.*put it there by hand"
+    with pytest.raises(AudiolibError, match=message):
+        protocols.fetch_lists()
