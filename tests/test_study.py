@@ -134,7 +134,7 @@ def test_workers_left_by_other_work_do_not_answer_with_its_data_root(others, toy
 def test_a_killed_worker_costs_no_finished_run_and_the_next_call_goes_on(toys, tmp_path, cache_root):
     """Three runs in two processes; a worker is killed (SIGKILL) when the first run is recorded and two are at work."""
     folder, runs = tmp_path / "results", cache_root / "runs"
-    three = [toys[0], *(recipe.replace(epochs=1000) for recipe in toys[1:])]
+    three = [toys[0], *(recipe.replace(epochs=300) for recipe in toys[1:])]
 
     def kill():
         wait_for(lambda: list(folder.glob("*.json")) and all((runs / f"{r.name}.npz").exists() for r in three[1:]))
@@ -150,9 +150,9 @@ def test_a_killed_worker_costs_no_finished_run_and_the_next_call_goes_on(toys, t
     assert [record["recipe"]["seed"] for record in records.load(folder)] == [0]
     states = {recipe: len(json.loads(str(np.load(runs / f"{recipe.name}.npz")["header"]))["history"]["loss"])
               for recipe in three[1:]}  # fmt: skip
-    assert all(0 < done < 1000 for done in states.values())
-    done = study.run(three, folder=folder, jobs=2, threads=1, every=0, progress=False)
-    assert [len(record["history"]["loss"]) for record in done] == [2, 1000, 1000]
+    assert all(0 < done < 300 for done in states.values())
+    done = study.run(three, folder=folder, jobs=2, threads=1, progress=False)
+    assert [len(record["history"]["loss"]) for record in done] == [2, 300, 300]
 
 
 def test_the_processes_that_joblib_keeps_for_others_are_left_alone(others, toys, tmp_path):
