@@ -18,6 +18,7 @@ The modules stand in the order in which sound becomes a result, and none imports
 ``evaluation``   accuracy with its interval, votes over a track's segments, paired tests
 ``records``      one small JSON file a run: read, write, table
 ``study``        many recipes on many cores
+``comparison``   pairs of runs, leads with intervals, and the rule of verdicts
 ``plots``        one function a figure
 ``cli``          the same from a terminal: ``python -m audiolib``
 ===============  =====================================================================================

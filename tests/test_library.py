@@ -31,6 +31,7 @@ ORDER = [
     "training",
     "records",
     "study",
+    "comparison",
     "plots",
     "cli",
     "__main__",
