@@ -19,6 +19,7 @@ The modules stand in the order in which sound becomes a result, and none imports
 ``records``      one small JSON file a run: read, write, table
 ``study``        many recipes on many cores
 ``comparison``   pairs of runs, leads with intervals, and the rule of verdicts
+``page``         players, numbers for the prose, tables
 ``plots``        one function a figure
 ``cli``          the same from a terminal: ``python -m audiolib``
 ===============  =====================================================================================

@@ -10,25 +10,19 @@ mono float32 array with no sample beyond ±1; the sample rate ``sr`` is in Hz, f
 ``piano_note``, ``pluck``, ``fm``     three instruments: decaying partials, a delay loop, frequency modulation
 ``kick``, ``snare``, ``hat``          drums: a falling sine, noise with a body, noise without
 ``midi_to_hz``, ``fade``, ``mix``     pitch to frequency, soft edges, many signals in one
-``player``                            a signal on the page, to listen to
 ====================================  ==================================================================================
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
 10_experiments, 11_leak
 """
 
-import base64
-import html
-import io
 import math
 
 import numpy as np
 import scipy.signal
-import soundfile
 
 from audiolib import AudiolibError
 
-PLAYED = (8000, 48000)  # Hz; the sample rates that every browser plays lie between these
 NOISES = {"white": 0, "pink": 1, "brown": 2}  # power falls as 1 / frequency ** this
 
 
@@ -367,84 +361,6 @@ def mix(*signals):
     for y in signals:
         total[: len(y)] += y
     return (total / max(1.0, np.abs(total).max(initial=0.0))).astype(np.float32)
-
-
-def player(y, sr, *, title, seconds=5.0, level="keep"):
-    """A signal to listen to on the page: the first ``seconds`` of it, as FLAC inside the HTML.
-
-    FLAC because it changes nothing that 16 bits hold: the smaller MP3 and Ogg drop what is faint or high, and that is
-    what a book about sound may want to show.
-
-    Parameters
-    ----------
-    y : array [sample]
-        Mono. Soft edges of 10 ms are added to what is cut out of it.
-    sr : int
-        Rates below 8 kHz or above 48 kHz are converted to that one.
-    title : str
-        What is heard; stands above the player, and is read out by screen readers.
-    seconds : float
-        Longest clip; 5 s keep a page small.
-    level : "keep" or "peak"
-        "keep" leaves the level as it is and scales down only a signal beyond ±1; "peak" scales the largest sample to
-        0.9, for signals too quiet to hear.
-
-    Returns
-    -------
-    IPython.display.HTML
-        ``<figure class="audio-player">`` with a caption and an ``<audio>`` element.
-
-    Raises
-    ------
-    AudiolibError
-        If the signal is empty, not mono, or holds NaN or infinity.
-    """
-    from IPython.display import HTML  # the only need for IPython, and only where there is a page
-
-    if level not in ("keep", "peak"):
-        raise AudiolibError(f'level={level!r} is no way to set the level; choose "keep" or "peak"')
-    y = np.asarray(y, dtype=np.float32)
-    if y.ndim != 1 or len(y) == 0:
-        guess = "; did you mean y.mean(axis=0)?" if y.ndim == 2 else ""
-        raise AudiolibError(f"y has the shape {y.shape}, but a player needs one channel with samples in it{guess}")
-    y = y[: _samples(seconds, sr)]
-    if not np.isfinite(y).all():
-        bad = np.count_nonzero(~np.isfinite(y))
-        raise AudiolibError(f"y: {bad} of {len(y)} samples are NaN or infinite; np.nan_to_num(y) makes them playable")
-    rate = int(np.clip(sr, *PLAYED))
-    if rate != sr:
-        divisor = math.gcd(rate, int(sr))
-        y = scipy.signal.resample_poly(y, rate // divisor, int(sr) // divisor)
-    peak = float(np.abs(y).max())
-    if level == "peak" and peak > 0:
-        y = y * (0.9 / peak)
-    elif peak > 1:
-        y = y / peak
-    clip = io.BytesIO()
-    soundfile.write(clip, fade(y, sr=rate), rate, format="FLAC", subtype="PCM_16")
-    data = base64.b64encode(clip.getvalue()).decode("ascii")
-    name = html.escape(title)
-    return HTML(
-        f'<figure class="audio-player"><figcaption>{name}</figcaption><audio controls preload="metadata" '
-        f'aria-label="{name}" src="data:audio/flac;base64,{data}"></audio></figure>'
-    )
-
-
-def row(*players):
-    """Players side by side, where the page is wide enough.
-
-    Parameters
-    ----------
-    players : IPython.display.HTML
-        From `player`.
-
-    Returns
-    -------
-    IPython.display.HTML
-    """
-    from IPython.display import HTML
-
-    return HTML("".join(one.data for one in players))
 
 
 # --- checks shared by the functions above -----------------------------------------------------------------------------

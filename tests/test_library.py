@@ -32,6 +32,7 @@ ORDER = [
     "records",
     "study",
     "comparison",
+    "page",
     "plots",
     "cli",
     "__main__",

@@ -1,0 +1,284 @@
+"""What a page of the book shows beside figures: players, numbers for the prose, tables.
+
+Goal: a chapter spends its lines on its subject. Numbers are set here as a printed book sets them: a real minus, thin
+spaces that do not break between thousands, powers of ten with raised exponents.
+
+=====================================  ==================================================================
+``Keeper``                             numbers and words of a chapter, remembered for its prose
+``thousands``, ``power_of_ten``        large and small numbers
+``points``, ``percent``, ``interval``  differences and shares, with their intervals
+``p_value``, ``plural``                a p-value, a count of things
+``player``, ``row``                    a signal to listen to; several side by side
+``table``                              rows of text and numbers
+=====================================  ==================================================================
+
+Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
+10_experiments, 11_leak, 12_verdict
+"""
+
+import base64
+import html
+import io
+import math
+import numbers
+
+import numpy as np
+import scipy.signal
+import soundfile
+from IPython.display import HTML
+from tabulate import tabulate
+
+from audiolib import AudiolibError, sounds
+
+PLAYED = (8000, 48000)  # Hz; the sample rates that every browser plays lie between these
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Keeper:
+    """Remembers numbers and words of one chapter, so that prose anywhere in the book can say them.
+
+    Parameters
+    ----------
+    chapter : str
+        Number of the chapter; ``Keeper("04")`` keeps ``step`` as ``04-step``.
+
+    Examples
+    --------
+    >>> keep = Keeper("04")
+    >>> keep("step", 0.5)        # then {glue:text}`04-step:.1f` in the prose
+    >>> keep(step=0.5, first_word="one")
+    """
+
+    def __init__(self, chapter):
+        self.chapter = chapter
+
+    def __call__(self, name=None, value=None, /, **values):
+        """Keep one value by name, or several by keyword; an underscore in a keyword becomes a hyphen.
+
+        Parameters
+        ----------
+        name : str, optional
+            Without the chapter's number.
+        value, **values : str or number
+            Text and whole numbers stay as they are, every other number becomes a float.
+        """
+        from myst_nb import glue  # loads Sphinx, which a script that only wants a player can do without
+
+        named = {key.replace("_", "-"): one for key, one in values.items()}
+        if name is not None:
+            named[name] = value
+        for key, one in named.items():
+            if isinstance(one, numbers.Integral):
+                one = int(one)
+            elif not isinstance(one, str):
+                one = float(one)
+            glue(f"{self.chapter}-{key}", one, display=False)
+
+
+# --- numbers as they are printed --------------------------------------------------------------------------------------
+
+
+def thousands(n):
+    """A whole number in groups of three, with narrow spaces that do not break.
+
+    Examples
+    --------
+    >>> thousands(21862410).split()
+    ['21', '862', '410']
+    """
+    return f"{n:,}".replace(",", "\u202f").replace("-", "\u2212")
+
+
+def power_of_ten(x):
+    """A very small or large number with one digit and a raised exponent, in spaces that do not break.
+
+    Examples
+    --------
+    >>> " ".join(power_of_ten(2.2e-16).split())
+    '2 × 10⁻¹⁶'
+    """
+    if x == 0:
+        return "0"
+    digit, exponent = f"{x:.0e}".replace("e+", "e").split("e")
+    return f"{digit}\u00a0×\u00a010".replace("-", "\u2212") + str(int(exponent)).translate(RAISED)
+
+
+def points(x):
+    """A difference of two shares in percentage points, with its sign; what rounds to nothing has none.
+
+    Examples
+    --------
+    >>> points(0.0123), points(-0.04), points(-0.0001)
+    ('+1.2', '−4.0', '0.0')
+    """
+    text = f"{100 * x:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "\u2212")
+
+
+def percent(low, high):
+    """An interval of a share in percent, cut off at 0 and 100.
+
+    Examples
+    --------
+    >>> percent(0.81, 1.02)
+    '[81.0, 100.0]'
+    """
+    return f"[{100 * max(0, low):.1f}, {100 * min(1, high):.1f}]"
+
+
+def interval(row, show=points):
+    """A value with its interval in words.
+
+    Parameters
+    ----------
+    row : mapping with "value", "low" and "high"
+        Where "low" is None there is no interval, and the value stands alone.
+    show : callable
+        From a number to its text.
+
+    Examples
+    --------
+    >>> interval({"value": 0.02, "low": -0.01, "high": 0.05})
+    '+2.0 (−1.0 to +5.0)'
+    """
+    value = show(row["value"])
+    return value if row["low"] is None else f"{value} ({show(row['low'])} to {show(row['high'])})"
+
+
+def p_value(p):
+    """A p-value to the digits that matter.
+
+    Examples
+    --------
+    >>> p_value(0.25), p_value(0.0042), p_value(1e-7)
+    ('p = 0.25', 'p = 0.004', 'p < 0.001')
+    """
+    if not 0 <= p <= 1:
+        raise AudiolibError(f"p={p!r} is no probability from 0 to 1")
+    return "p < 0.001" if p < 0.001 else f"p = {p:.{3 if p < 0.01 else 2}f}"
+
+
+def plural(n, word):
+    """A count and what is counted; the word takes an s unless there is one of it.
+
+    Examples
+    --------
+    >>> plural(1, "run"), plural(3, "run")
+    ('1 run', '3 runs')
+    """
+    return f"{thousands(n)} {word}" + ("" if n == 1 else "s")
+
+
+# --- players and tables -----------------------------------------------------------------------------------------------
+
+
+def player(y, sr, *, title, seconds=5.0, level="keep"):
+    """A signal to listen to on the page: the first ``seconds`` of it, as FLAC inside the HTML.
+
+    FLAC because it changes nothing that 16 bits hold: the smaller MP3 and Ogg drop what is faint or high, and that is
+    what a book about sound may want to show.
+
+    Parameters
+    ----------
+    y : array [sample]
+        Mono. Soft edges of 10 ms are added to what is cut out of it.
+    sr : int
+        In Hz. Rates below 8 kHz or above 48 kHz are converted to that one.
+    title : str
+        What is heard; stands above the player, and is read out by screen readers.
+    seconds : float
+        Longest clip; 5 s keep a page small.
+    level : "keep" or "peak"
+        "keep" leaves the level as it is and scales down only a signal beyond ±1; "peak" scales the largest sample to
+        0.9, for signals too quiet to hear.
+
+    Returns
+    -------
+    IPython.display.HTML
+        ``<figure class="audio-player">`` with a caption and an ``<audio>`` element.
+
+    Raises
+    ------
+    AudiolibError
+        If the signal is empty, not mono, or holds NaN or infinity.
+    """
+    if level not in ("keep", "peak"):
+        raise AudiolibError(f'level={level!r} is no way to set the level; choose "keep" or "peak"')
+    if not (np.isfinite(sr) and sr > 0 and np.isfinite(seconds) and round(seconds * sr) >= 1):
+        raise AudiolibError(f"sr={sr!r}, seconds={seconds!r}: needs a rate above 0 Hz and time for one sample or more")
+    y = np.asarray(y, dtype=np.float32)
+    if y.ndim != 1 or len(y) == 0:
+        guess = "; did you mean y.mean(axis=0)?" if y.ndim == 2 else ""
+        raise AudiolibError(f"y has the shape {y.shape}, but a player needs one channel with samples in it{guess}")
+    y = y[: round(seconds * sr)]
+    if not np.isfinite(y).all():
+        bad = np.count_nonzero(~np.isfinite(y))
+        raise AudiolibError(f"y: {bad} of {len(y)} samples are NaN or infinite; np.nan_to_num(y) makes them playable")
+    rate = int(np.clip(sr, *PLAYED))
+    if rate != sr:
+        divisor = math.gcd(rate, int(sr))
+        y = scipy.signal.resample_poly(y, rate // divisor, int(sr) // divisor)
+    peak = float(np.abs(y).max())
+    if level == "peak" and peak > 0:
+        y = y * (0.9 / peak)
+    elif peak > 1:
+        y = y / peak
+    clip = io.BytesIO()
+    soundfile.write(clip, sounds.fade(y, sr=rate), rate, format="FLAC", subtype="PCM_16")
+    data = base64.b64encode(clip.getvalue()).decode("ascii")
+    name = html.escape(title)
+    return HTML(
+        f'<figure class="audio-player"><figcaption>{name}</figcaption><audio controls preload="metadata" '
+        f'aria-label="{name}" src="data:audio/flac;base64,{data}"></audio></figure>'
+    )
+
+
+def row(*players):
+    """Players side by side, where the page is wide enough.
+
+    Parameters
+    ----------
+    *players : IPython.display.HTML
+        From `player`.
+
+    Returns
+    -------
+    IPython.display.HTML
+    """
+    return HTML("".join(one.data for one in players))
+
+
+def table(rows, headers):
+    """A table of HTML: the first column is text, to the left; the others are numbers, to the right.
+
+    Parameters
+    ----------
+    rows : sequence of sequences
+        Cells are shown as they are, text escaped: format numbers first. A cell of ``IPython.display.HTML`` stays HTML.
+    headers : sequence of str
+        One a column.
+
+    Returns
+    -------
+    IPython.display.HTML
+
+    Raises
+    ------
+    AudiolibError
+        If a row has another number of cells than there are headers.
+    """
+    headers, rows = list(headers), [list(cells) for cells in rows]
+    for number, cells in enumerate(rows):
+        if len(cells) != len(headers):
+            raise AudiolibError(f"row {number} has {len(cells)} cells, but there are {len(headers)} headers: {cells}")
+    safe = [[one.data if isinstance(one, HTML) else html.escape(str(one)) for one in cells] for cells in rows]
+    return HTML(
+        tabulate(
+            safe,
+            [html.escape(one) for one in headers],
+            tablefmt="unsafehtml",
+            disable_numparse=True,
+            stralign="right",
+            colalign=["left"] if rows else None,
+        )
+    )

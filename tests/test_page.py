@@ -1,0 +1,155 @@
+"""Numbers are set as in print, players play what they were given, tables show text as it is."""
+
+import base64
+import io
+import re
+
+import myst_nb
+import numpy as np
+import pytest
+import soundfile
+
+from audiolib import AudiolibError, page, sounds
+
+SR = 22050
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_keeper_glues_under_its_chapter_words_and_counts_as_they_are_and_the_rest_as_floats(monkeypatch):
+    glued = {}
+    monkeypatch.setattr(myst_nb, "glue", lambda name, value, display: glued.update({name: value}) or display)
+    keep = page.Keeper("12")
+    keep("lead-low", np.float32(0.5))
+    keep("word", "Holds")
+    keep(n=np.int64(7), own_start=3, ratio=np.mean([1, 2]))
+    assert glued == {"12-lead-low": 0.5, "12-word": "Holds", "12-n": 7, "12-own-start": 3, "12-ratio": 1.5}
+    assert {type(value) for value in glued.values()} == {str, int, float}
+
+
+def test_large_and_small_numbers_are_set_in_spaces_that_do_not_break():
+    assert page.thousands(21862410) == "21\u202f862\u202f410"
+    assert page.thousands(np.int64(-1000)) == "\u22121\u202f000"
+    assert page.power_of_ten(2.2e-16) == "2\u00a0×\u00a010⁻¹⁶"
+    assert page.power_of_ten(-3e7) == "\u22123\u00a0×\u00a010⁷"
+    assert page.power_of_ten(0.0) == "0"
+
+
+def test_differences_have_a_real_minus_and_nothing_has_no_sign():
+    said = [page.points(x) for x in (0.0123, -0.04, 0.0, -0.0004, 0.0006)]
+    assert said == ["+1.2", "\u22124.0", "0.0", "0.0", "+0.1"]
+
+
+def test_intervals_are_cut_off_where_shares_end_and_left_out_where_there_are_none():
+    assert page.percent(-0.1, 1.2) == "[0.0, 100.0]"
+    row = {"value": 0.02, "low": -0.01, "high": 0.05}
+    assert page.interval(row) == "+2.0 (\u22121.0 to +5.0)"
+    assert page.interval(row, show="{:.2f}".format) == "0.02 (-0.01 to 0.05)"
+    assert page.interval({"value": 0.02, "low": None, "high": None}) == "+2.0"
+
+
+def test_a_p_value_shows_the_digits_that_matter_and_counts_agree_with_their_word():
+    assert [page.p_value(p) for p in (1, 0.25, 0.0042, 1e-7, 0)] == [
+        "p = 1.00", "p = 0.25", "p = 0.004", "p < 0.001", "p < 0.001"]  # fmt: skip
+    with pytest.raises(AudiolibError, match=r"p=1\.5"):
+        page.p_value(1.5)
+    assert [page.plural(n, "run") for n in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_has_text_to_the_left_numbers_to_the_right_and_shows_a_name_as_it_is():
+    shown = page.table([["<b>Ke$ha & co", "1.50"], ["0012", page.HTML("<i>2</i>")]], ["name", "a < b"]).data
+    assert "&lt;b&gt;Ke$ha &amp; co" in shown and "0012" in shown and "<i>2</i>" in shown and "a &lt; b" in shown
+    assert "1.50" in shown, "a number is shown as it was formatted"
+    assert shown.count("text-align: right") == 3, "the head and two cells of the second column"
+
+
+def test_a_table_without_rows_still_says_its_columns_and_a_short_row_is_named():
+    assert "share" in page.table([], ["name", "share"]).data
+    with pytest.raises(AudiolibError, match="row 1 has 1 cells"):
+        page.table([["a", "1"], ["b"]], ["name", "share"])
+
+
+# --- players ----------------------------------------------------------------------------------------------------------
+
+
+def peaks(y, sr):
+    """Frequency of the strongest partial, from a spectrum with bins of at most 0.1 Hz."""
+    return np.argmax(np.abs(np.fft.rfft(y * np.hanning(len(y)), 10 * sr))) / 10
+
+
+def heard(shown):
+    """What a browser would play: signal and rate."""
+    return soundfile.read(io.BytesIO(base64.b64decode(re.search(r"data:audio/flac;base64,([^\"]+)", shown.data)[1])))
+
+
+@pytest.mark.parametrize("sr", [8000, 11025, 16000, 22050, 32000, 44100, 48000, 10000, 96000])
+def test_a_player_plays_what_it_was_given_at_any_rate(sr):
+    y, rate = heard(page.player(sounds.tone(440, 2.0, sr=sr), sr, title="a tone"))
+    middle = y[rate // 2 : 3 * rate // 2]
+    assert len(y) / rate == pytest.approx(2.0, abs=0.15)
+    assert peaks(middle, rate) == pytest.approx(440, abs=1)
+    assert np.abs(middle).max() == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_player_loses_nothing_that_is_faint_or_high():
+    y = sounds.tone(10_500, 1.0, amplitude=0.001) + sounds.tone(300, 1.0, amplitude=0.3)
+    played, rate = heard(page.player(y, SR, title="a faint high tone over a strong low one"))
+    middle = slice(SR // 4, 3 * SR // 4)
+    assert rate == SR and np.abs(played - y)[middle].max() <= 2**-15
+
+
+def test_players_stand_in_one_row():
+    shown = page.row(*(page.player(sounds.tone(f, 0.1), SR, title=f"{f} Hz") for f in (440, 880))).data
+    assert shown.count("<audio") == 2 and shown.index("440 Hz") < shown.index("880 Hz")
+
+
+def test_a_player_holds_five_seconds_and_a_small_page():
+    shown = page.player(sounds.noise(60), SR, title="noise")
+    y, rate = heard(shown)
+    assert len(y) / rate == pytest.approx(5.0, abs=0.15)
+    assert len(shown.data) < 300_000  # noise is what FLAC can shorten least
+
+
+def test_a_player_is_silent_at_the_cuts():
+    y, rate = heard(page.player(np.full(10 * SR, 0.5, dtype=np.float32), SR, title="constant"))
+    assert np.abs(y[: rate // 1000]).max() < 0.1 and np.abs(y).max() > 0.4
+
+
+def test_a_player_keeps_the_level_unless_asked_or_clipping():
+    quiet = sounds.tone(440, amplitude=0.01)
+    assert np.abs(heard(page.player(quiet, SR, title="t"))[0]).max() < 0.02
+    assert np.abs(heard(page.player(quiet, SR, title="t", level="peak"))[0]).max() == pytest.approx(0.9, abs=0.1)
+    loud = heard(page.player(5 * sounds.tone(440), SR, title="t"))[0]
+    assert 0.9 < np.abs(loud).max() < 1.1
+    assert peaks(loud, SR) == pytest.approx(440, abs=1)
+
+
+def test_a_player_is_a_figure_with_its_title_escaped_and_said_to_screen_readers():
+    shown = page.player(sounds.tone(440), SR, title='A <b> & "C"').data
+    name = "A &lt;b&gt; &amp; &quot;C&quot;"
+    assert shown.startswith('<figure class="audio-player"><figcaption>' + name)
+    assert f'aria-label="{name}"' in shown and '<audio controls preload="metadata"' in shown
+
+
+def test_silence_has_a_player():
+    assert np.abs(heard(page.player(np.zeros(SR), SR, title="silence", level="peak"))[0]).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "y, options, says",
+    [
+        ([], {}, "one channel with samples"),
+        (np.zeros((2, SR)), {}, "y.mean(axis=0)"),
+        ([0.0, np.nan], {}, "1 of 2 samples"),
+        ([0.0, np.inf], {}, "infinite"),
+        (np.zeros(SR), {"level": "loud"}, "keep"),
+        (np.zeros(SR), {"seconds": 0}, "seconds=0"),
+    ],
+)
+def test_a_player_refuses_what_cannot_be_played_and_says_why(y, options, says):
+    with pytest.raises(AudiolibError, match=re.escape(says)):
+        page.player(np.asarray(y), SR, title="t", **options)
