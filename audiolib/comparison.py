@@ -56,7 +56,7 @@ def matched(first, second):
 
     for side in (first, second):
         if repeats := len(side) - len({place(record) for record in side}):
-            raise AudiolibError(f"{repeats} of {len(side)} records repeat corpus, protocol, seed and fold of another one; "
+            raise AudiolibError(f"{repeats} of {len(side)} records repeat corpus, protocol, seed and fold of another; "
                                 "compare one recipe with one other")  # fmt: skip
     partners = {place(record): record for record in second}
     return [(record, partners[place(record)]) for record in sorted(first, key=place) if place(record) in partners]
@@ -314,6 +314,33 @@ def verdict(rows, side, *, mean=None, none=0.0):
     return Verdict(words.get(tuple(speaks), "Open") if n > 1 else "Open", yes, no, n)
 
 
+def in_range(each, span):
+    """Whether trainings reach a range: a verdict's word.
+
+    Parameters
+    ----------
+    each : sequence of float
+        One figure a training.
+    span : (float, float)
+        The range that was stated.
+
+    Returns
+    -------
+    str
+        *Holds* if all trainings lie in the range, *Does not hold* if Student's interval over them lies wholly outside,
+        else *Holds in part* if some lie in it. Otherwise, and with fewer than three trainings, *Open*.
+    """
+    row = evaluation.over_seeds(each)
+    inside = [span[0] <= value <= span[1] for value in each]
+    if row["n"] < 3:
+        return "Open"
+    if all(inside):
+        return "Holds"
+    if row["high"] < span[0] or row["low"] > span[1]:
+        return "Does not hold"
+    return "Holds in part" if any(inside) else "Open"
+
+
 def by_accident(found, tries, chance=ACCIDENT):
     """Probability that at least so many of so many independent intervals lie on a given side by accident."""
     from scipy.stats import binom
@@ -322,7 +349,7 @@ def by_accident(found, tries, chance=ACCIDENT):
 
 
 def least_lead(n, level=RARE):
-    """The least lead, in tracks, that makes the exact McNemar test significant if n tracks are disputed; None if none."""
+    """The least lead, in tracks, that makes the exact McNemar test significant if n are disputed; None if none."""
     from scipy.stats import binomtest
 
     leads = (lead for lead in range(n % 2, n + 1, 2) if binomtest((n + lead) // 2, n).pvalue < level) if n else ()
