@@ -12,6 +12,7 @@ Chapters: 10_experiments, 11_leak, 12_fair, 13_elsewhere
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from typing import NamedTuple
 
@@ -34,12 +35,12 @@ def alike(records, recipe, *free):
     return [r for r in records if all(r["recipe"].get(name) == value for name, value in wanted.items())]
 
 
-def grouped(records, *fields):
-    """Records by these fields of their recipes: dict of tuple to list, in the order in which they come."""
+def repeats(records):
+    """Lists of records whose recipes differ in seed and fold only, in the order in which they come."""
     groups = defaultdict(list)
     for record in records:
-        groups[tuple(record["recipe"][name] for name in fields)].append(record)
-    return dict(groups)
+        groups[json.dumps(record["recipe"] | {"seed": None, "fold": None}, sort_keys=True)].append(record)
+    return list(groups.values())
 
 
 def matched(first, second):

@@ -56,11 +56,9 @@ def test_a_seed_without_all_its_folds_is_left_out():
     assert comparison.complete([record([1])]) == [record([1])]
 
 
-def test_records_are_grouped_by_fields_of_their_recipes():
-    found = [record([1], seed=0), record([1], model="deep-standard"), record([1], seed=1)]
-    groups = comparison.grouped(found, "model", "protocol")
-    assert {key: len(members) for key, members in groups.items()} == {
-        ("deep-separable", "fault-filtered"): 2, ("deep-standard", "fault-filtered"): 1}  # fmt: skip
+def test_repeats_of_a_recipe_differ_in_seed_and_fold_only():
+    found = [record([1], seed=0), record([1], model_options={"separable_l2": "applied"}), record([1], seed=1)]
+    assert comparison.repeats(found) == [[found[0], found[2]], [found[1]]]
 
 
 # --- what they reached ----------------------------------------------------------------------------------------------
