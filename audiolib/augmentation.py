@@ -2,7 +2,7 @@
 
 Batches are float32 ``[segment, frame, band]``. Everything is drawn from the generator that is passed in.
 
-Chapters: 10_experiments, 12_verdict
+Chapters: 13_elsewhere
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ took 1.0 to 2.8 times as long as ``SeparableConv1D``, a convolution as one matri
 2.3 times as long as ``Conv1D``, pooling by reshaping 1.5 to 5 times as long as ``MaxPooling1D``. Training steps of
 whole networks took 1.0 to 1.5 times as long in the 2-D form as in the 1-D form. `benchmarks/models.py` times them.
 
-Chapters: 07_cnn, 08_separable, 09_architectures, 10_experiments, 12_verdict
+Chapters: 07_cnn, 08_separable, 09_architectures, 10_experiments, 12_fair, 13_elsewhere
 """
 
 import numpy as np

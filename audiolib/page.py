@@ -282,3 +282,27 @@ def table(rows, headers):
             colalign=["left"] if rows else None,
         )
     )
+
+
+def picture(fig, *, alt, caption):
+    """A figure of matplotlib as HTML, to be glued into another page, where the alternative text goes along.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        Is closed, so that it is not shown where it is made.
+    alt : str
+        What is seen, for those who do not see it.
+    caption : str
+        HTML, stands below it.
+    """
+    import matplotlib.pyplot as plt
+
+    image = io.BytesIO()
+    fig.savefig(image, format="png", dpi=200)
+    plt.close(fig)
+    data = base64.b64encode(image.getvalue()).decode("ascii")
+    return HTML(
+        f'<figure class="align-default"><img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+        f"<figcaption><p>{caption}</p></figcaption></figure>"
+    )

@@ -4,7 +4,7 @@ A record holds the recipe, the data and versions it was made with, the history a
 carries a checksum, so that one that was truncated or edited is not taken for a result. Accuracies are 0 to 1, times are
 in seconds.
 
-Chapters: 10_experiments, 11_leak, 12_verdict
+Chapters: 10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
 
 from __future__ import annotations

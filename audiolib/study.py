@@ -4,8 +4,6 @@ A *study* is a list of recipes (``studies`` names those of the book). Each is a 
 machine or for a dask cluster by its address. What has a record is skipped. A record appears only when it is complete
 and carries a checksum; a run that is interrupted, by Ctrl-C or the loss of its worker, goes on from its last checkpoint
 the next time. Records are read with ``load``, summed up with ``table`` and compared with ``compare``.
-
-Chapters: 10_experiments, 11_leak, 12_verdict
 """
 
 from __future__ import annotations

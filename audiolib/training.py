@@ -9,7 +9,7 @@ had. Keras runs without XLA, which can be several times slower on a CPU, above a
 averaged over the epoch), ``val_loss`` and ``val_accuracy``, ``penalty`` (the L2 term, in both losses as in Keras's),
 and ``seconds``, training and validation together.
 
-Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_verdict
+Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
 
 from __future__ import annotations
