@@ -894,7 +894,7 @@ def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel
 
 
 @style()
-def slopes(lines, *, paper=None, chance=None, ylabel="Right (%)", ax=None):
+def slopes(lines, *, paper=None, chance=None, xlabel="Protocol", ylabel="Right (%)", ax=None):
     """How a share falls or rises from one condition to the next: a line for each thing that is tested.
 
     Parameters
@@ -926,9 +926,9 @@ def slopes(lines, *, paper=None, chance=None, ylabel="Right (%)", ax=None):
         ax.axhline(100 * chance, color=SOFT, lw=0.8, ls=(0, (4, 3)))
         ax.annotate("chance", (-0.3, 100 * chance), (0, 2), textcoords="offset points", size=8, color=SOFT)
     if paper:
-        ax.annotate("the paper", (-0.17, 97), ha="center", size=8, color=SOFT)
+        ax.annotate("the paper", (-0.3, 96), size=8, color=SOFT)
     ax.set_xticks(range(len(columns)), columns)
-    ax.set(ylabel=ylabel, xlim=(-0.32, len(columns) - 0.8), ylim=(0, 100))
+    ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(-0.32, len(columns) - 0.8), ylim=(0, 100))
     ax.grid(axis="y")
     _end_labels(ax, ends)
     return fig, ax

@@ -153,3 +153,14 @@ def test_silence_has_a_player():
 def test_a_player_refuses_what_cannot_be_played_and_says_why(y, options, says):
     with pytest.raises(AudiolibError, match=re.escape(says)):
         page.player(np.asarray(y), SR, title="t", **options)
+
+
+def test_a_picture_goes_to_other_pages_with_its_alternative_text():
+    import matplotlib.pyplot as plt
+
+    fig, _ = plt.subplots()
+    shown = page.picture(fig, alt='A line "up"', caption="<em>Up</em>").data
+    assert 'alt="A line &quot;up&quot;"' in shown and "<figcaption><p><em>Up</em></p></figcaption>" in shown
+    image = base64.b64decode(re.search(r"base64,([^\"]+)", shown)[1])
+    assert image.startswith(b"\x89PNG")
+    assert not plt.fignum_exists(fig.number), "it is not shown where it is made"
