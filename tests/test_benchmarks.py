@@ -1,4 +1,4 @@
-"""The benches: steps are timed in turns, the arithmetic of the table is right, and a nearest neighbour is what it says."""
+"""The benches: steps are timed in turns, the table's arithmetic is right, a nearest neighbour is what it says."""
 
 import json
 from dataclasses import replace
