@@ -86,14 +86,13 @@ def accuracy(records, by="track", unit=str):
     by : "track" or "segment"
         Whether votes of tracks are counted, or segments.
     unit : callable
-        From a track's name to the independent unit that it belongs to, for the interval: the recording that several
-        clips are cut from, say.
+        From a track's name to what is independent of others: the recording that several clips are cut from, say.
 
     Returns
     -------
     dict
         ``value`` (mean over seeds), ``low``, ``high``, ``n`` (tracks that a seed is tested on), ``effective`` (equal
-        units that they are worth, see ``evaluation.effective``), ``each`` (value of each seed), ``seeds``, ``folds``.
+        units that they are worth, see ``evaluation.effective``), ``each`` (value of each seed), ``seeds``.
     """
     seeds = defaultdict(list)
     for record in sorted(records, key=lambda r: r["recipe"]["seed"]):
@@ -110,9 +109,8 @@ def accuracy(records, by="track", unit=str):
             effective.append(evaluation.effective(np.unique([unit(name) for name in names], return_counts=True)[1]))
     value = float(np.mean(each))
     low, high = evaluation.wilson(value, min(effective))
-    folds = sorted({r["recipe"]["fold"] for r in records} - {None})
     return {"value": value, "low": low, "high": high, "n": min(n), "effective": min(effective),
-            "each": each, "seeds": sorted(seeds), "folds": folds}  # fmt: skip
+            "each": each, "seeds": sorted(seeds)}  # fmt: skip
 
 
 def _worth(data):
@@ -184,7 +182,7 @@ def over_seeds(measure, pairs, *, ratio=False):
     Returns
     -------
     dict
-        ``value``, ``low``, ``high`` (None below three seeds: two say nearly nothing) and ``n`` (seeds).
+        ``value``, ``low``, ``high`` (None below three seeds: two say nearly nothing), ``n`` (seeds).
     """
     seeds = defaultdict(list)
     for pair in pairs:
@@ -202,16 +200,7 @@ def over_seeds(measure, pairs, *, ratio=False):
 def mean_of_pairs(rows, titles, *, ratio=False):
     """Mean of rows over pairs of networks, with an interval over these pairs: what to expect of another pair.
 
-    Parameters
-    ----------
-    rows : sequence of dict
-    titles : sequence of str [row]
-        Which pair of networks a row is of. The rows of a pair are averaged first.
-
-    Returns
-    -------
-    dict or None
-        ``value``, ``low``, ``high``, ``n`` (pairs); None below three pairs.
+    ``titles`` [row] says which pair a row is of; the rows of a pair are averaged first. None below three pairs.
     """
     pairs = defaultdict(list)
     for title, row in zip(titles, rows, strict=True):
@@ -316,20 +305,10 @@ def verdict(rows, side, *, mean=None, none=0.0):
 
 
 def in_range(each, span):
-    """Whether trainings reach a range: a verdict's word.
+    """Whether trainings, one figure each, reach a stated range ``(low, high)``: a verdict's word.
 
-    Parameters
-    ----------
-    each : sequence of float
-        One figure a training.
-    span : (float, float)
-        The range that was stated.
-
-    Returns
-    -------
-    str
-        *Holds* if all trainings lie in the range, *Does not hold* if Student's interval over them lies wholly outside,
-        else *Holds in part* if some lie in it. Otherwise, and with fewer than three trainings, *Open*.
+    *Holds* if all lie in the range, *Does not hold* if Student's interval over them lies wholly outside, else *Holds in
+    part* if some lie in it. Otherwise, and with fewer than three trainings, *Open*.
     """
     row = evaluation.over_seeds(each)
     inside = [span[0] <= value <= span[1] for value in each]
