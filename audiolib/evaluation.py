@@ -159,6 +159,43 @@ def over_seeds(values, *, level=LEVEL):
     return {"value": mean, "low": mean - half, "high": mean + half, "n": len(values), "sd": sd}
 
 
+def guess_each(x, y, groups):
+    """Label of each clip as a linear classifier guesses it that has learnt from the clips of all other groups.
+
+    What to expect of a description before any network is trained: leave-one-group-out cross-validation of a
+    linear discriminant (scikit-learn's). A label that one group alone has is never guessed while that group is left out.
+
+    Parameters
+    ----------
+    x : array [clip, number]
+        What describes a clip.
+    y : array of int [clip], >= 0
+        The true classes.
+    groups : sequence [clip]
+        Clips of the same group are hidden together.
+
+    Returns
+    -------
+    ndarray [clip, class]
+        Probabilities; those of a clip for which nothing could be learnt (fewer than two labels elsewhere, or no label
+        with two different clips) say that all labels seen elsewhere are alike.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    x, y, (_, group) = np.asarray(x), np.asarray(y), np.unique(np.asarray(groups), return_inverse=True)
+    guessed = np.zeros((len(y), y.max() + 1))
+    for hidden in range(group.max() + 1):
+        others = group != hidden
+        known = np.unique(y[others])
+        share = 1 / max(1, len(known))
+        # Copies alone say nothing of how the clips of a label scatter (scikit-learn would fail).
+        scatter = any(np.ptp(x[others & (y == label)], axis=0).any() for label in known)
+        if scatter and len(known) > 1:
+            share = LinearDiscriminantAnalysis().fit(x[others], y[others]).predict_proba(x[~others])
+        guessed[np.ix_(~others, known)] = share
+    return guessed
+
+
 def confusion(predicted, y, classes):
     """Count of each pair of true class (row) and predicted class (column): int [class, class]."""
     from sklearn.metrics import confusion_matrix

@@ -10,6 +10,7 @@ spaces that do not break between thousands, powers of ten with raised exponents.
 ``p_value``, ``plural``                a p-value, a count of things
 ``player``, ``row``                    a signal to listen to; several side by side
 ``table``                              rows of text and numbers
+``pick``, ``evenly``, ``middle``       what a chapter takes from a corpus, also from a reader's own
 =====================================  ==================================================================
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
@@ -21,6 +22,7 @@ import html
 import io
 import math
 import numbers
+from dataclasses import replace
 
 import numpy as np
 import scipy.signal
@@ -28,7 +30,7 @@ import soundfile
 from IPython.display import HTML
 from tabulate import tabulate
 
-from audiolib import AudiolibError, sounds
+from audiolib import AudiolibError, corpora, sounds
 
 PLAYED = (8000, 48000)  # Hz; the sample rates that every browser plays lie between these
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -282,6 +284,103 @@ def table(rows, headers):
             colalign=["left"] if rows else None,
         )
     )
+
+
+# --- what a chapter takes from a corpus -------------------------------------------------------------------------------
+
+
+def pick(corpus, number, *, sr=None):
+    """One clip of a corpus and its sound: the one of that number, or the next that can be used.
+
+    A clip that cannot be read, or that is silent, is named on the page and left out.
+
+    Parameters
+    ----------
+    corpus : audiolib.corpora.Corpus
+    number : int >= 0
+        Beyond the last clip, the last one is meant.
+    sr : int, optional
+        Rate to convert to, in Hz; by default the clip's own.
+
+    Returns
+    -------
+    clip : audiolib.corpora.Clip
+    y : float32 [sample]
+    sr : int
+
+    Raises
+    ------
+    AudiolibError
+        If no clip of the corpus can be used.
+    """
+    start = min(max(0, int(number)), len(corpus) - 1)
+    for clip in corpus.clips[start:] + corpus.clips[:start]:
+        try:
+            y, rate = corpora.read(clip, sr=sr)
+        except AudiolibError as error:
+            _leave_out(clip, str(error))
+            continue
+        if y.any():
+            return clip, y, rate
+        _leave_out(clip, "silent")
+    raise AudiolibError(f"{corpus.name}: none of its {len(corpus)} clips can be read and heard; see the reasons above")
+
+
+def evenly(corpus, per_label):
+    """At most so many clips of each label, spread evenly over the list, without those in which something is wrong.
+
+    Parameters
+    ----------
+    corpus : audiolib.corpora.Corpus
+    per_label : int > 0
+
+    Returns
+    -------
+    audiolib.corpora.Corpus
+        What ``corpora.check`` finds wrong is named on the page and left out; a label without clips is none.
+
+    Raises
+    ------
+    AudiolibError
+        If nothing remains.
+    """
+    chosen = []
+    for label in corpus.labels:
+        clips = [clip for clip in corpus.clips if clip.label == label]
+        count = min(max(1, int(per_label)), len(clips))
+        chosen += [clips[i] for i in np.linspace(0, len(clips) - 1, count).astype(int)]
+    some = replace(corpus, clips=tuple(chosen))
+    wrong = dict(corpora.check(some, progress=False).problems)
+    for clip in some.clips:
+        if clip.name in wrong:
+            _leave_out(clip, wrong[clip.name])
+    clips = tuple(clip for clip in chosen if clip.name not in wrong)
+    if not clips:
+        raise AudiolibError(f"{corpus.name}: something is wrong with each of the {len(chosen)} clips; see above")
+    return replace(some, clips=clips, labels=tuple(sorted({clip.label for clip in clips})))
+
+
+def _leave_out(clip, reason):
+    """Say so on the page, by the clip's name: where it lies on somebody's disk is no matter of the page."""
+    print(f"left out: {clip.name}: {reason.replace(str(clip.path), '').lstrip(': ')}")
+
+
+def middle(y, sr, seconds=5.0):
+    """At most so many seconds from the middle of a signal.
+
+    Parameters
+    ----------
+    y : array [sample]
+    sr : int
+        In Hz.
+    seconds : float
+
+    Returns
+    -------
+    array [sample]
+    """
+    start = max(0, (len(y) - round(seconds * sr)) // 2)
+    return y[start : start + round(seconds * sr)]
 
 
 def picture(fig, *, alt, caption):

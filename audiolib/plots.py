@@ -12,24 +12,8 @@ with a guess at what was meant.
 - Colours of levels fall evenly in lightness from paper to ink; colours of lines differ in lightness as well as in hue.
   Both survive print in grey and colour blindness.
 
-The same parameters mean the same everywhere:
-
-sr, n_fft, hop_length : numbers > 0
-    Sample rate in Hz; window and hop in samples.
-scale : "linear" or "log", for filters also "mel"
-    Of the frequency axis.
-fmin, fmax : float, optional
-    Ends of the frequency axis in Hz; by default 0 (20 if it is logarithmic) and half the sample rate.
-start : float
-    Time of the first sample or frame in seconds.
-top_db : float > 0
-    How far below the loudest level the figure reaches.
-limits : (float, float), optional
-    Values of the palest and the darkest colour, to make figures comparable; overrides ``top_db``.
-colorbar : bool
-    Whether to draw one.
-color, ax : colour and Axes of matplotlib, optional
-    With what and where to draw.
+- Names (of classes, networks, recordings) are data: they are drawn letter by letter, dollar signs and all, on one line
+  and not longer than the figure can bear.
 
 Call ``use_style()`` once at the top of a notebook; without it each figure of its own has the style all the same.
 
@@ -37,6 +21,9 @@ Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_
 10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
 
+import functools
+import inspect
+import re
 import sys
 from collections.abc import Mapping
 from itertools import pairwise
@@ -61,6 +48,10 @@ CMAP = LinearSegmentedColormap.from_list(
     [(0, "#fffdf8"), (0.118, "#f9d9b0"), (0.289, "#ee9f7d"), (0.487, "#c9606f"), (0.676, "#8a3672"), (0.828, "#4b2364"),
      (1, "#150e33")],
 )  # fmt: skip
+# What a drawing of a network calls the layers of Keras whose class has a long name.
+KINDS = {"SeparableConv": "sep", "DepthwiseConv": "depth", "MaxPooling": "pool", "AveragePooling": "pool",
+         "GlobalAveragePooling": "mean", "GlobalMaxPooling": "max", "ZeroPadding": "pad",
+         "TimeStatistics": "stats"}  # fmt: skip
 WIDTH = 7.2  # inches: at 100 dpi the 720 CSS pixels of the book's text column
 
 STYLE = {
@@ -70,6 +61,7 @@ STYLE = {
     "figure.constrained_layout.use": True,
     "savefig.dpi": 200,
     "savefig.facecolor": "white",
+    "text.usetex": False,
     "svg.hashsalt": "audiolib",  # the same figure gives the same file
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
@@ -114,10 +106,43 @@ def use_style():
         inline.print_figure_kwargs = {"bbox_inches": None}  # "tight" would change the width, and so the size of type
 
 
+PLAIN = {"parse_math": False}  # a name with two dollar signs is not mathematics
+
+# What these parameters mean in every function below that has them.
+SHARED = {
+    "sr": "number > 0\nSample rate in Hz.",
+    "n_fft": "int > 0\nWindow in samples.",
+    "hop_length": "number > 0\nHop from frame to frame in samples.",
+    "scale": """{"linear", "log"}\nOf the frequency axis.""",
+    "fmin": "float, optional\nLower end of the frequency axis in Hz; by default 0, or 20 if it is logarithmic.",
+    "fmax": "float, optional\nUpper end of the frequency axis in Hz; by default half the sample rate.",
+    "start": "float\nTime of the first sample or frame in seconds.",
+    "top_db": "float > 0\nHow far below the loudest level the figure reaches.",
+    "limits": "(float, float), optional\nValues of the palest and the darkest colour, so that figures compare.",
+    "colorbar": "bool\nWhether to draw one.",
+    "color": "colour of matplotlib\nOf the line.",
+    "xlabel": "str\nOf the horizontal axis, with its unit.",
+    "ax": "matplotlib.axes.Axes, optional\nWhere to draw; by default on a new figure.",
+}
+
+
+def _figure(draw):
+    """Draws in the book's style, and tells in its help what each parameter means, the shared ones too."""
+    told = inspect.getdoc(draw)
+    for name in inspect.signature(draw).parameters:
+        if not re.search(rf"^[\w, *]*\b{name}\b[\w, ]* : ", told, re.MULTILINE):
+            told += "\n{} : {}\n    {}".format(name, *SHARED[name].split("\n"))
+    draw.__doc__ = told + (
+        "\n\nReturns\n-------\n(matplotlib.figure.Figure, matplotlib.axes.Axes)\n\nRaises\n------\nAudiolibError\n"
+        "    If something cannot be drawn; the message guesses what was meant."
+    )
+    return functools.wraps(draw)(style()(draw))
+
+
 # --------------------------------------------------------------------------------------------------------- sound
 
 
-@style()
+@_figure
 def waveform(y, sr=22050, *, start=0.0, color=PALETTE[0], ax=None):
     """Amplitude over time.
 
@@ -139,7 +164,31 @@ def waveform(y, sr=22050, *, start=0.0, color=PALETTE[0], ax=None):
     return fig, ax
 
 
-@style()
+@_figure
+def waveforms(signals, sr=22050, *, height=0.9):
+    """Several waveforms one above the other, on the same axes of time and amplitude, each with its name.
+
+    Parameters
+    ----------
+    signals : mapping of str to array_like [sample]
+        From top to bottom.
+    height : float > 0
+        Of each, in inches.
+    """
+    if not isinstance(signals, Mapping) or not signals:
+        raise AudiolibError(f"signals: {type(signals).__name__}; pass a mapping of names to signals, one or more")
+    signals = {name: _signal(y, name) for name, y in signals.items()}
+    fig, axes = plt.subplots(len(signals), figsize=(WIDTH, 0.35 + height * len(signals)), sharex=True, sharey=True)
+    axes = np.atleast_1d(axes)
+    for ax, (name, y) in zip(axes, signals.items(), strict=True):
+        waveform(y, sr, ax=ax)
+        ax.set(xlabel="", yticks=[])
+        ax.set_ylabel(_name(name), rotation=0, ha="right", va="center", **PLAIN)
+    axes[-1].set(xlabel="Time (s)", xlim=(0, max(map(len, signals.values())) / sr))
+    return fig, axes
+
+
+@_figure
 def spectrum(
     y, sr=22050, *, scale="linear", db=True, top_db=100.0, fmin=None, fmax=None, color=PALETTE[0], ax=None
 ):  # fmt: skip
@@ -176,7 +225,7 @@ def spectrum(
     return fig, ax
 
 
-@style()
+@_figure
 def spectrogram(
     S, sr=22050, *, scale="linear", n_fft=2048, hop_length=512, start=0.0, fmin=None, fmax=None, top_db=80.0,
     unit="dB", limits=None, colorbar=True, ax=None,
@@ -211,7 +260,7 @@ def spectrogram(
     return fig, ax
 
 
-@style()
+@_figure
 def mel_filters(sr=22050, *, n_fft=2048, n_mels=128, fmin=0.0, fmax=None, norm="slaney", scale="linear", ax=None):
     """The triangular filters that gather the bins of a spectrum into mel bands.
 
@@ -221,6 +270,10 @@ def mel_filters(sr=22050, *, n_fft=2048, n_mels=128, fmin=0.0, fmax=None, norm="
         How many.
     norm : "slaney" or None
         Whether the triangles have the same area (as in librosa's mel spectrogram) or the same height.
+    fmin, fmax : float, optional
+        Ends of the filter bank and of the frequency axis in Hz; by default 0 and half the sample rate.
+    scale : {"linear", "log", "mel"}
+        Of the frequency axis.
     """
     sr, n_fft, n_mels = _positive("sr", sr), _whole("n_fft", n_fft), _whole("n_mels", n_mels)
     low, high = _band(fmin, fmax, sr, scale)
@@ -238,7 +291,7 @@ def mel_filters(sr=22050, *, n_fft=2048, n_mels=128, fmin=0.0, fmax=None, norm="
     return fig, ax
 
 
-@style()
+@_figure
 def mel_spectrogram(
     S, sr=22050, *, n_fft=2048, hop_length=512, n_mels=128, fmin=0.0, fmax=None, start=0.0, top_db=80.0, limits=None,
     colorbar=True, ax=None,
@@ -275,7 +328,7 @@ def mel_spectrogram(
     return fig, ax
 
 
-@style()
+@_figure
 def chromagram(C, sr=22050, *, hop_length=512, start=0.0, colorbar=True, ax=None):
     """Strength of the twelve pitch classes over time.
 
@@ -299,7 +352,7 @@ def chromagram(C, sr=22050, *, hop_length=512, start=0.0, colorbar=True, ax=None
     return fig, ax
 
 
-@style()
+@_figure
 def mfcc(M, sr=22050, *, hop_length=512, start=0.0, limits=None, colorbar=True, ax=None):
     """Mel-frequency cepstral coefficients over time.
 
@@ -325,7 +378,7 @@ def mfcc(M, sr=22050, *, hop_length=512, start=0.0, limits=None, colorbar=True, 
     return fig, ax
 
 
-@style()
+@_figure
 def similarity(
     D, *, path=None, names=("first", "second"), hop_seconds=None, label="Distance", limits=None, colorbar=True, ax=None
 ):
@@ -364,7 +417,8 @@ def similarity(
         (line,) = ax.plot(path[:, 1] * steps[1], path[:, 0] * steps[0], color="white", lw=1.4)
         line.set_path_effects([withStroke(linewidth=3.4, foreground=PALETTE[0])])
     unit = "frame" if hop_seconds is None else "s"
-    ax.set(xlabel=f"{names[1]} ({unit})", ylabel=f"{names[0]} ({unit})")
+    ax.set_xlabel(f"{_name(names[1])} ({unit})", **PLAIN)
+    ax.set_ylabel(f"{_name(names[0])} ({unit})", **PLAIN)
     _colorbar(fig, ax, image, label, colorbar)
     return fig, ax
 
@@ -372,7 +426,34 @@ def similarity(
 # ------------------------------------------------------------------------------------------------------- results
 
 
-@style()
+@_figure
+def curves(lines, *, xlabel, ylabel, height=2.4, ax=None, **settings):
+    """Lines in one figure, each named at its right end.
+
+    Parameters
+    ----------
+    lines : mapping of str to (x, y)
+        Two arrays of the same length, ``x`` ascending.
+    xlabel, ylabel : str
+        Of the axes, with their units.
+    height : float > 0
+        Of a new figure, in inches.
+    **settings : object
+        What else ``ax.set`` shall set, such as ``xlim`` or ``xscale``; by default ``x`` reaches from end to end.
+    """
+    lines = {name: (_signal(x, f"{name}: x"), _signal(y, f"{name}: y")) for name, (x, y) in lines.items()}
+    fig, ax = _axes(ax, height)
+    for color, (x, y) in zip(PALETTE, lines.values(), strict=False):
+        ax.plot(x, y, color=color)
+    both = [x for x, _ in lines.values()]
+    ax.set(**{"xlim": (min(x[0] for x in both), max(x[-1] for x in both)), **settings}, xlabel=xlabel, ylabel=ylabel)
+    right = ax.get_xlim()[1]
+    _end_labels(ax, [(np.interp(right, x, y), color, _name(name))
+                     for color, (name, (x, y)) in zip(PALETTE, lines.items(), strict=False)])  # fmt: skip
+    return fig, ax
+
+
+@_figure
 def confusion(counts, labels, *, ax=None):
     """What was taken for what. The numbers are counts; the colours are shares of the row, so that classes compare.
 
@@ -396,15 +477,15 @@ def confusion(counts, labels, *, ax=None):
         if count:
             shade = "white" if share[row, column] > 0.45 else INK
             ax.text(column, row, f"{count:.0f}", ha="center", va="center", size=8, color=shade)
-    ax.set_xticks(range(len(labels)), labels, rotation=40, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(labels)), labels)
+    ax.set_xticks(range(len(labels)), map(_name, labels), rotation=40, ha="right", rotation_mode="anchor", **PLAIN)
+    ax.set_yticks(range(len(labels)), map(_name, labels), **PLAIN)
     ax.tick_params(length=0)
     ax.spines[:].set(visible=True, color=PALE)
     ax.set(xlabel="Predicted", ylabel="True")
     return fig, ax
 
 
-@style()
+@_figure
 def history(runs, metric="accuracy", *, ax=None):
     """A metric over the epochs: solid on the validation part, dotted on the training part.
 
@@ -431,7 +512,7 @@ def history(runs, metric="accuracy", *, ax=None):
         if one:
             ends += [(v[-1], color, part) for (v, *_), part in zip(curves, ("training", "validation"), strict=False)]
         else:
-            ends.append((curves[-1][0][-1], color, name))
+            ends.append((curves[-1][0][-1], color, _name(name)))
     fig, ax = _axes(ax, 2.8)
     for values, color, dash in curves:
         ax.plot(range(1, len(values) + 1), values, color=color, ls=dash, marker="o" if len(values) == 1 else None)
@@ -447,32 +528,35 @@ def history(runs, metric="accuracy", *, ax=None):
     return fig, ax
 
 
-@style()
+@_figure
 def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE[0], xlabel="Accuracy (%)", ax=None):
     """Shares with their intervals, one row each.
 
     Parameters
     ----------
     names : sequence of str [row]
-        What was measured, from top to bottom.
+        What was measured, from top to bottom; a name may have several lines.
     values, lows, highs : array_like [row], 0 to 1
         The shares and the ends of their intervals.
     paper : sequence of (float, float) or None [row], optional
         The range that the paper gives for a row, drawn as a pale bar behind it.
     chance : float, optional
         The share that guessing reaches, drawn as a line.
-    color : colour, or sequence of them [row]
+    color : colour of matplotlib, or sequence of them [row]
         Of the marks.
     """
     names = list(names)
     paper = [None] * len(names) if paper is None else list(paper)
     if len(names) != len(paper):
         raise AudiolibError(f"a row needs one of each, there are {len(names)} names, {len(paper)} paper")
+    colors = [color] * len(names) if mpl.colors.is_color_like(color) else list(color)
+    if len(colors) != len(names) or not all(map(mpl.colors.is_color_like, colors)):
+        raise AudiolibError(f"color={color!r}: one colour is needed, or one for each of the {len(names)} names")
     values, lows, highs = _shares(names, values, lows, highs)
+    names = ["\n".join(_name(line, 56) for line in str(name).split("\n")) for name in names]
     lines = max((name.count("\n") + 1 for name in names), default=1)
     fig, ax = _axes(ax, 0.75 + (0.13 + 0.14 * lines) * len(names))
     rows = np.arange(len(names))
-    colors = [color] * len(names) if isinstance(color, str) else list(color)
     spans = [(row, 100 * span[0], 100 * span[1]) for row, span in zip(rows, paper, strict=True) if span is not None]
     for row, low, high in spans:
         ax.barh(row, high - low, left=low, height=0.62, color=PALE, zorder=1)
@@ -488,14 +572,14 @@ def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE
     for x, text in notes:
         ax.annotate(text, (x, 1.01), xycoords=("data", "axes fraction"), ha="center", va="bottom", size=8, color=SOFT)
     ax.grid(axis="x")
-    ax.set_yticks(rows, names)
+    ax.set_yticks(rows, names, **PLAIN)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set(ylim=(len(names) - 0.4, -0.6), xlabel=xlabel)
     return fig, ax
 
 
-@style()
+@_figure
 def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters", ax=None):
     """What each network costs and what it reaches, with the front of those that no other beats at both.
 
@@ -505,6 +589,7 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
     Parameters
     ----------
     names : sequence of str [point]
+        Of the networks; those on the front are drawn.
     costs : array_like [point], > 0
         On a logarithmic axis.
     values, lows, highs : array_like [point], 0 to 1
@@ -537,9 +622,11 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
         color = PALETTE[colors[number % len(colors)]]
         ax.vlines(costs[rows], 100 * lows[rows], 100 * highs[rows], color=color, lw=1, alpha=0.35, zorder=2)
         ax.scatter(costs[rows], 100 * values[rows], color=color, s=26, linewidths=0, zorder=3,
-                   marker=marks[number % len(marks)], label=group or None)  # fmt: skip
+                   marker=marks[number % len(marks)], label=f"{number}")  # fmt: skip
     if any(groups):
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0, handletextpad=0.2)
+        legend = ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0, handletextpad=0.2)
+        for text, group in zip(legend.get_texts(), dict.fromkeys(groups), strict=True):
+            text.set(text=_name(group), **PLAIN)  # given as a label, a group "_x" would be left out of the legend
     ax.xaxis.set_major_locator(FixedLocator([b * 10.0**e for e in range(-3, 15) for b in (1, 2, 5)]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:g}" if count < 1000 else _short(count)))
@@ -550,14 +637,15 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
     for row in front:  # from below: a name that would stand on another moves up
         free = max(100 * values[row] / a_point + 5, free)
         side = 1 if costs[row] ** 2 < low * high else -1  # towards the middle, where there is room
-        ax.annotate(names[row], (costs[row], 100 * values[row]), xytext=(4 * side, free - 100 * values[row] / a_point),
+        up = free - 100 * values[row] / a_point
+        ax.annotate(_name(names[row]), (costs[row], 100 * values[row]), xytext=(4 * side, up),
                     textcoords="offset points", size=8, ha="left" if side > 0 else "right",
-                    path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
+                    path_effects=[withStroke(linewidth=2.5, foreground="white")], **PLAIN)  # fmt: skip
         free += 10
     return fig, ax
 
 
-@style()
+@_figure
 def deal(split, clip, *, groups=None, ax=None):
     """Who went where: a row for each clip, a square for each of its segments, the darkest for the test part.
 
@@ -593,7 +681,7 @@ def deal(split, clip, *, groups=None, ax=None):
     return fig, ax
 
 
-@style()
+@_figure
 def architecture(rows, *, ax=None):
     """A network as it is built: what flows through it above the line, what its layers hold and do below.
 
@@ -609,15 +697,17 @@ def architecture(rows, *, ax=None):
     """
     drawn = []
     for row in rows:
-        kind = row.name.split("_")[0]
-        if drawn and kind in ("image", "norm", "dropout", "flatten"):
+        # Keras names a class by what it does and the number of its dimensions: SeparableConv1D, MaxPooling2D.
+        kind = re.sub(r"(Layer|\dD)?$", "", row.kind, count=1)
+        works = "Conv" in kind or "Pooling" in kind or kind == "Dense"
+        if drawn and not works and np.prod(row.shape) == np.prod(drawn[-1][1]):
             drawn[-1][2:] = drawn[-1][2] + row.parameters, drawn[-1][3] + row.multiply_adds
         else:
-            drawn.append([{"segment": "input", "separable": "sep"}.get(kind, kind), *row[2:5]])
+            drawn.append([KINDS.get(kind, kind.lower()), *row[2:5]])
     if len(drawn) < 2:
         raise AudiolibError(f"rows: {len(drawn)} layers to draw, a network has at least 2; pass cost.layers(model)")
     fig, ax = _axes(ax, 2.9)
-    colors = {"conv": PALETTE[0], "sep": PALETTE[1], "dense": PALETTE[3], "softmax": PALETTE[3]}
+    colors = {"conv": PALETTE[0], "sep": PALETTE[1], "depth": PALETTE[1], "dense": PALETTE[3]}
     centred = {"ha": "center", "va": "top", "size": 7}
     frames = [shape[0] if len(shape) > 1 else -(-shape[0] // 512) for _, shape, *_ in drawn]
     # Lengths are CSS pixels of a figure as wide as the text: 0.72 a frame, 0.17 a channel, 6.4 a letter.
@@ -765,6 +855,14 @@ def _short(count):
     return f"{number:.{1 if power and number < 99.95 else 0}f}{('', ' k', ' M')[power]}"
 
 
+def _name(name, longest=28):
+    """A name as it is drawn: on one line, its middle left out where it is too long; nothing is said to be nothing."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in str(name)).split())
+    if len(line) > longest:
+        line = f"{line[: longest // 2].rstrip()} … {line[3 - longest // 2 :].lstrip()}"
+    return line or "(no name)"
+
+
 def _axes(ax, height, width=WIDTH):
     return plt.subplots(figsize=(width, height)) if ax is None else (ax.figure, ax)
 
@@ -839,13 +937,13 @@ def _end_labels(ax, ends, gap=0.075):
     down = min(np.mean(np.subtract(placed, wanted)), placed[0])  # a heap of names is centred on its lines
     for height, (_, color, name) in zip(placed, ends, strict=True):
         dark = 0.75 * np.array(mpl.colors.to_rgb(color))  # letters need more contrast than lines
-        ax.annotate(name, (1.01, height - down), xycoords="axes fraction", va="center", size=8, color=dark)
+        ax.annotate(name, (1.01, height - down), xycoords="axes fraction", va="center", size=8, color=dark, **PLAIN)
 
 
 # ---------------------------------------------------------------------------------------------------- comparisons
 
 
-@style()
+@_figure
 def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel="Difference (points)", ax=None):
     """Differences, or ratios, with their intervals, a row each, and the line of no difference.
 
@@ -876,7 +974,8 @@ def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel
         known = row["low"] is not None
         if known:
             ax.hlines(y, scale * row["low"], scale * row["high"], color=tint, lw=1.6)
-        ax.plot(scale * row["value"], y, "D" if row is mean else "o", ms=5, color=tint, mfc=None if known else "white")
+        mark = "D" if mean is not None and y == len(rows) - 1 else "o"
+        ax.plot(scale * row["value"], y, mark, ms=5, color=tint, mfc=None if known else "white")
     if ratio:  # half and twice are equally far from one
         ends = [scale * row[end] for row in rows for end in ("value", "low", "high") if row[end]]
         ax.set(xscale="log", xlim=(min(*ends, 1) / 1.08, max(*ends, 1) * 1.08))
@@ -886,14 +985,14 @@ def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     ax.grid(axis="x")
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), map(_name, names), **PLAIN)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set(xlabel=xlabel, ylim=(len(names) - 0.4, -0.6))
     return fig, ax
 
 
-@style()
+@_figure
 def slopes(lines, *, paper=None, chance=None, xlabel="Protocol", ylabel="Right (%)", ax=None):
     """How a share falls or rises from one condition to the next: a line for each thing that is tested.
 
@@ -906,6 +1005,8 @@ def slopes(lines, *, paper=None, chance=None, xlabel="Protocol", ylabel="Right (
         For some of the lines the range that the paper gives, drawn as a pale bar at the first condition.
     chance : float, optional
         The share that guessing reaches, drawn as a line.
+    ylabel : str
+        What share it is, with its unit.
     """
     columns = list(dict.fromkeys(column for line in lines.values() for column in line))
     if not columns:

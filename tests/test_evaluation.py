@@ -162,3 +162,25 @@ def test_the_paired_test_is_rarely_wrong_when_nothing_differs():
 def test_wrong_input_is_named(call, message):
     with pytest.raises(AudiolibError, match=message):
         call()
+
+
+def test_a_clip_is_guessed_from_other_groups_and_a_label_never_seen_is_not_guessed():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], 8)
+    x = rng.normal(size=(24, 2)) + 9 * np.column_stack([y == 1, y == 2])
+    guessed = evaluation.guess_each(x, y, range(24))
+    assert guessed.shape == (24, 3) and (guessed.argmax(axis=1) == y).all()
+    np.testing.assert_allclose(guessed.sum(axis=1), 1)
+    guessed = evaluation.guess_each(x, y, [str(label) for label in y])  # each label is a group of its own
+    assert (guessed[np.arange(24), y] == 0).all()
+
+
+@pytest.mark.parametrize("y", [[0, 1], [0, 0], [0, 1, 2], [0, 0, 1]])
+def test_too_few_clips_to_learn_from_are_no_error(y):
+    guessed = evaluation.guess_each(np.random.default_rng(0).normal(size=(len(y), 3)), y, range(len(y)))
+    np.testing.assert_allclose(guessed.sum(axis=1), 1)
+
+
+def test_copies_alone_teach_nothing_and_are_no_error():
+    x = np.repeat(np.random.default_rng(0).normal(size=(2, 3)), 2, axis=0)
+    np.testing.assert_allclose(evaluation.guess_each(x, [0, 0, 1, 1], range(4)).sum(axis=1), 1)

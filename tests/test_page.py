@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiolib import AudiolibError, page, sounds
+from audiolib import AudiolibError, corpora, page, sounds
 
 SR = 22050
 
@@ -153,6 +153,58 @@ def test_silence_has_a_player():
 def test_a_player_refuses_what_cannot_be_played_and_says_why(y, options, says):
     with pytest.raises(AudiolibError, match=re.escape(says)):
         page.player(np.asarray(y), SR, title="t", **options)
+
+
+# --- what a chapter takes from a corpus -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path_factory):
+    """Two labels, three clips of 0.5 s each; the first of a is no audio, the second of b is silent."""
+    folder = tmp_path_factory.mktemp("own")
+    for label in "ab":
+        (folder / label).mkdir()
+        for k in range(3):
+            soundfile.write(folder / label / f"{k}.wav", sounds.tone(220 * (k + 1), 0.5, sr=SR), SR)
+    (folder / "a" / "0.wav").write_bytes(bytes(20000))
+    soundfile.write(folder / "b" / "1.wav", np.zeros(SR), SR)
+    return folder
+
+
+def test_the_clip_that_is_asked_for_is_picked_or_the_next_that_can_be_heard(folder, capsys):
+    corpus = corpora.load(folder)
+    assert page.pick(corpus, 1)[0].name == "a/1"
+    assert not capsys.readouterr().out
+    clip, y, sr = page.pick(corpus, 0, sr=8000)
+    assert (clip.name, sr, len(y)) == ("a/1", 8000, 4000)
+    said = capsys.readouterr().out
+    assert "left out: a/0: " in said and str(folder) not in said
+    assert page.pick(corpus, 4)[0].name == "b/2"
+    assert "b/1: silent" in capsys.readouterr().out
+    assert page.pick(corpus, 99)[0].name == "b/2"
+
+
+def test_clips_are_taken_evenly_from_each_label_and_the_broken_ones_named(folder, capsys):
+    some = page.evenly(corpora.load(folder), 2)
+    assert [clip.name for clip in some.clips] == ["a/2", "b/0", "b/2"]
+    said = capsys.readouterr().out
+    assert "left out: a/0: " in said and str(folder) not in said
+    assert page.evenly(corpora.load(folder), 1).labels == ("b",), "a label without clips is none"
+
+
+def test_a_corpus_of_which_nothing_can_be_used_is_said_to_be_one(folder):
+    for path in folder.rglob("*.wav"):
+        path.write_bytes(bytes(20000))
+    with pytest.raises(AudiolibError, match="none of its 6 clips"):
+        page.pick(corpora.load(folder), 0)
+    with pytest.raises(AudiolibError, match="each of the 2 clips"):
+        page.evenly(corpora.load(folder), 1)
+
+
+def test_the_middle_of_a_short_signal_is_all_of_it():
+    y = np.arange(100)
+    np.testing.assert_array_equal(page.middle(y, 10, 4.0), np.arange(30, 70))
+    np.testing.assert_array_equal(page.middle(y, 10, 40.0), y)
 
 
 def test_a_picture_goes_to_other_pages_with_its_alternative_text():

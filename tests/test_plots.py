@@ -1,5 +1,7 @@
 """The figures say what the data say, in true units; they draw where they are told and refuse what they cannot draw."""
 
+import inspect
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -33,11 +35,15 @@ FIGURES = {
     "similarity": lambda ax=None: plots.similarity(DISTANCE, path=[[0, 0], [5, 3]], ax=ax),
     "confusion": lambda ax=None: plots.confusion([[3, 1], [0, 4]], ["blues", "rock"], ax=ax),
     "history": lambda ax=None: plots.history(HISTORY, ax=ax),
+    "curves": lambda ax=None: plots.curves(LINES, xlabel="Delay (s)", ylabel="Level (dB)", ax=ax),
     "forest": lambda ax=None: plots.forest(["a", "b"], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], chance=0.1, ax=ax),
     "differences": lambda ax=None: plots.differences(["a", "b"], ROWS, mean=ROWS[0], ax=ax),
     "slopes": lambda ax=None: plots.slopes({"a": {"x": ROWS[0], "y": ROWS[0]}, "b": {"y": ROWS[0]}}, ax=ax),
     "pareto": lambda ax=None: plots.pareto(["a", "b"], [100, 2000], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], ax=ax),
 }
+
+
+LINES = {"rise": ([0, 1, 2], [0, 1, 4]), "fall": ([0, 2], [3, 1])}
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +131,57 @@ def test_in_a_notebook_figures_keep_their_size_and_are_sharp():
     assert done.stdout.strip() == "['retina'] {'bbox_inches': None}"
 
 
+@pytest.mark.parametrize("name", [*{name.split(",")[0]: 0 for name in FIGURES}, "architecture", "deal", "waveforms"])
+def test_the_help_of_a_figure_explains_every_parameter(name):
+    draw = getattr(plots, name)
+    for parameter in inspect.signature(draw).parameters:
+        told = re.search(rf"^[\w, *]*\b{parameter}\b[\w, ]* : .+\n    \S", draw.__doc__, re.MULTILINE)
+        assert told, f"{name}({parameter}) is not explained"
+
+
+ODD = ["Ke$ha & Ca$h", "_a_b", r"\alpha {x} 100 %", "one\n\x07line", "a very long label " * 9, "", "$\\frac{"]
+SHOWN = [*ODD[:3], "one line", "a very long la … long label", "(no name)", "$\\frac{"]
+
+
+def _confusion_of_odd_names():
+    _, ax = plots.confusion(5 * np.eye(len(ODD), dtype=int), ODD)
+    return [*ax.get_xticklabels(), *ax.get_yticklabels()], 2 * SHOWN
+
+
+def _similarity_of_odd_names():
+    _, ax = plots.similarity(DISTANCE, names=ODD[:2])
+    return [ax.yaxis.label, ax.xaxis.label], [f"{name} (frame)" for name in SHOWN[:2]]
+
+
+def _history_of_odd_names():
+    _, ax = plots.history({name: {"loss": [3, i]} for i, name in enumerate(ODD)}, "loss")
+    return ax.texts, SHOWN
+
+
+def _forest_of_odd_names():
+    names = [name for name in ODD if "\n" not in name]
+    _, ax = plots.forest(names, *np.full((3, len(names)), 0.5))
+    long = "a very long label a very lon … g label a very long label"
+    return ax.get_yticklabels(), [long if "…" in name else name for name in SHOWN if name != "one line"]
+
+
+def _pareto_of_odd_names():
+    shares = np.linspace(0.2, 0.8, len(ODD))
+    _, ax = plots.pareto(ODD, 10 ** np.arange(1, len(ODD) + 1), shares, shares, shares, groups=ODD)
+    return [*ax.texts, *ax.get_legend().get_texts()], 2 * SHOWN
+
+
+@pytest.mark.parametrize("draw", [
+    _confusion_of_odd_names, _similarity_of_odd_names, _history_of_odd_names, _forest_of_odd_names,
+    _pareto_of_odd_names])  # fmt: skip
+@pytest.mark.filterwarnings("error")
+def test_names_are_data_and_are_drawn_letter_by_letter(draw):
+    texts, shown = draw()
+    texts[0].figure.canvas.draw()
+    assert [text.get_text() for text in texts] == shown
+    assert not any(text._preprocess_math(text.get_text())[1] for text in texts), "taken for mathematics"
+
+
 def lightness(color):
     """L* of CIELAB, 0 (black) to 100 (white), for D65."""
     c = np.array(mpl.colors.to_rgb(color))
@@ -164,6 +221,26 @@ def test_a_short_waveform_is_drawn_sample_by_sample():
     _, ax = plots.waveform(TONE[:500], SR)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), TONE[:500])
     np.testing.assert_allclose(ax.lines[0].get_xdata(), np.arange(500) / SR)
+
+
+def test_waveforms_stand_one_above_the_other_on_the_same_axes_by_name():
+    fig, axes = plots.waveforms({"Ke$ha & Ca$h": TONE, "short": TONE[:500]}, SR)
+    fig.canvas.draw()
+    assert [ax.get_ylabel() for ax in axes] == ["Ke$ha & Ca$h", "short"]
+    assert axes[0].get_xlim() == axes[1].get_xlim() == (0, 1)
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+    assert [ax.get_xlabel() for ax in axes] == ["", "Time (s)"]
+    assert len(plots.waveforms({"one": TONE}, SR)[1]) == 1
+    for nothing in ({}, [TONE]):
+        with pytest.raises(AudiolibError, match="mapping of names"):
+            plots.waveforms(nothing, SR)
+
+
+def test_curves_reach_from_end_to_end_and_are_named_where_they_leave():
+    _, ax = plots.curves(LINES, xlabel="Delay (s)", ylabel="Level (dB)", ylim=(0, 5))
+    assert ax.get_xlim() == (0, 2) and ax.get_ylim() == (0, 5)
+    heights = {text.get_text(): text.xy[1] for text in ax.texts}
+    assert heights["rise"] == pytest.approx(0.8) and heights["fall"] == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
@@ -381,6 +458,13 @@ def test_forest_draws_value_interval_paper_and_chance_in_percent():
     assert ax.yaxis_inverted()
 
 
+@pytest.mark.parametrize("color", [(0, 0, 1), (0, 0, 1, 1), np.array([0, 0, 1.0]), "blue", "#00f", ["blue", (0, 0, 1)]])
+def test_a_forest_takes_any_colour_for_all_rows_or_one_for_each(color):
+    _, ax = plots.forest(["a", "b"], [0.8, 0.6], [0.7, 0.5], [0.85, 0.7], color=color)
+    for marks in ax.collections:
+        np.testing.assert_array_equal(np.broadcast_to(marks.get_edgecolor()[:, :3], (2, 3)), [[0, 0, 1]] * 2)
+
+
 def test_only_networks_that_no_cheaper_one_equals_are_on_the_front():
     costs, shares = [900, 10, 100, 100, 1000], np.array([0.5, 0.3, 0.6, 0.4, 0.7])
     _, ax = plots.pareto("abcde", costs, shares, shares - 0.1, shares + 0.1, groups="xxyyy")
@@ -461,6 +545,7 @@ REFUSED = {
     "a cost of nothing": (lambda: plots.pareto(["a"], [0], [0.5], [0.4], [0.6]), "costs above 0"),
     "a point without a cost": (lambda: plots.pareto(["a", "b"], [9], [0.5] * 2, [0.4] * 2, [0.6] * 2), "2 names, 1 co"),
     "a cost's accuracy in percent": (lambda: plots.pareto(["a"], [9], [50], [40], [60]), "divide by 100"),
+    "colours of other number": (lambda: plots.forest(["a"], [0.5], [0.4], [0.6], color=["r", "b"]), "of the 1 name"),
     "rows of different number": (lambda: plots.forest(["a", "b"], [0.5], [0.4], [0.6]), "2 names, 1 values"),
 }
 
@@ -531,7 +616,18 @@ def test_a_network_is_labelled_with_its_shapes_and_counts():
         assert word in words, word
     fig.canvas.draw()
     boxes = [t.get_window_extent() for t in ax.texts if t.get_text()]
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1:])
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
+
+
+def test_a_layer_is_drawn_by_its_kind_whatever_its_name():
+    named = [row._replace(name=f"my_layer_{i}") for i, row in enumerate(NETWORK)]
+    same = [Row("dropout", "Conv1D", (127, 256), 9, 9), Row("conv_9", "SpatialDropout1D", (127, 256), 0, 0)]
+    for rows in (NETWORK, named):
+        _, ax = plots.architecture(rows)
+        kinds = [text.get_text() for text in ax.texts if text.get_weight() == "bold"]
+        assert kinds == ["input", "conv", "pool", "sep", "dense", "dense"]
+    _, ax = plots.architecture([*NETWORK[:2], *same])
+    assert [text.get_text() for text in ax.texts if text.get_weight() == "bold"] == ["input", "conv", "conv"]
 
 
 def test_a_network_without_layers_is_refused():
