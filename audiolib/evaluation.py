@@ -163,7 +163,7 @@ def guess_each(x, y, groups):
     """Label of each clip as a linear classifier guesses it that has learnt from the clips of all other groups.
 
     What to expect of a description before any network is trained: leave-one-group-out cross-validation of a
-    linear discriminant (scikit-learn's). A label that one group alone has is never guessed while that group is left out.
+    linear discriminant (scikit-learn's). A label that only one group has is never guessed while that group is left out.
 
     Parameters
     ----------
