@@ -8,7 +8,7 @@ track were right or wrong together, which is on the safe side. Intervals are at 
 An interval over seeds (``over_seeds``) answers another question: how much a training repeated from another start, and
 under a random protocol on another division, would differ. Both belong beside a figure.
 
-Chapters: 01_dataset, 02_sound, 06_data, 08_separable, 10_experiments, 11_leak, 12_verdict
+Chapters: 01_dataset, 02_sound, 06_data, 08_separable, 10_experiments, 11_leak, 12_fair
 """
 
 from __future__ import annotations
@@ -62,13 +62,38 @@ def accuracy(probabilities, y, *, clip=None):
     Returns
     -------
     dict
-        ``value``, ``low``, ``high`` (0 to 1) and ``n``, the number of units that the interval counts.
+        ``value``, ``low``, ``high`` (0 to 1), ``n``, the number of units, and ``effective``, the number of equal units
+        that they are worth (see ``effective``), by which the interval is computed.
     """
     right = correct(probabilities, y)
-    units = len(right) if clip is None else len(np.unique(clip))
-    value = float(np.mean(right))
-    low, high = wilson(value, units)
-    return {"value": value, "low": low, "high": high, "n": units}
+    counts = np.ones(len(right)) if clip is None else np.unique(clip, return_counts=True)[1]
+    value, worth = float(np.mean(right)), effective(counts)
+    low, high = wilson(value, worth)
+    return {"value": value, "low": low, "high": high, "n": len(counts), "effective": worth}
+
+
+def effective(counts):
+    """How many units of equal size are worth as much as these: (sum of counts)² / sum of counts².
+
+    Parameters
+    ----------
+    counts : array_like [unit], >= 0
+        How many items each unit has, at least one of them above 0.
+
+    Returns
+    -------
+    float
+        From 1 (one unit has all the items) to the number of units (all have equally many).
+
+    Notes
+    -----
+    Kish, L. (1965), Survey sampling: the variance of a mean of clusters that agree within themselves is that of so many
+    independent ones.
+    """
+    counts = np.asarray(counts, float)
+    if counts.ndim != 1 or not counts.sum() > 0 or (counts < 0).any():
+        raise AudiolibError("effective needs the number of items of each unit, at least one of them above 0")
+    return float(counts.sum() ** 2 / (counts**2).sum())
 
 
 def correct(probabilities, y):
@@ -85,8 +110,8 @@ def wilson(share, n, *, level=LEVEL):
     Parameters
     ----------
     share : float, 0 to 1
-    n : int >= 1
-        Independent units. ``share * n`` need not be whole: by segment, n counts tracks.
+    n : float >= 1
+        Independent units. Neither ``n`` nor ``share * n`` need be whole: by segment, n counts tracks (``effective``).
 
     Returns
     -------
@@ -138,7 +163,7 @@ def guess_each(x, y, groups):
     """Label of each clip as a linear classifier guesses it that has learnt from the clips of all other groups.
 
     What to expect of a description before any network is trained: leave-one-group-out cross-validation of a
-    linear discriminant (scikit-learn's). A label that is in one group only is never guessed while that group is left out.
+    linear discriminant (scikit-learn's). A label that only one group has is never guessed while that group is left out.
 
     Parameters
     ----------
@@ -173,9 +198,9 @@ def guess_each(x, y, groups):
 
 def confusion(predicted, y, classes):
     """Count of each pair of true class (row) and predicted class (column): int [class, class]."""
-    table = np.zeros((classes, classes), int)
-    np.add.at(table, (np.asarray(y), np.asarray(predicted)), 1)
-    return table
+    from sklearn.metrics import confusion_matrix
+
+    return confusion_matrix(y, predicted, labels=range(classes))
 
 
 def calibration(probabilities, y, *, bins=10):

@@ -11,7 +11,7 @@ a convolution as one matrix product over unfolded frames 0.9 to 2.3 times as lon
 1.5 to 5 times as long as ``MaxPooling1D``. Training steps of whole networks took 1.0 to 1.5 times as long in the 2-D
 form as in the 1-D form. `benchmarks/models.py` times them.
 
-Chapters: 07_cnn, 08_separable, 09_architectures, 10_experiments, 12_verdict
+Chapters: 07_cnn, 08_separable, 09_architectures, 10_experiments, 12_fair, 13_elsewhere
 """
 
 import numpy as np

@@ -15,7 +15,7 @@ spaces that do not break between thousands, powers of ten with raised exponents.
 =====================================  ==================================================================
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
-10_experiments, 11_leak, 12_verdict
+10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
 
 import base64
@@ -441,3 +441,27 @@ def middle(y, sr, seconds=5.0):
     """
     start = max(0, (len(y) - round(seconds * sr)) // 2)
     return y[start : start + round(seconds * sr)]
+
+
+def picture(fig, *, alt, caption):
+    """A figure of matplotlib as HTML, to be glued into another page, where the alternative text goes along.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        Is closed, so that it is not shown where it is made.
+    alt : str
+        What is seen, for those who do not see it.
+    caption : str
+        HTML, stands below it.
+    """
+    import matplotlib.pyplot as plt
+
+    image = io.BytesIO()
+    fig.savefig(image, format="png", dpi=200)
+    plt.close(fig)
+    data = base64.b64encode(image.getvalue()).decode("ascii")
+    return HTML(
+        f'<figure class="align-default"><img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+        f"<figcaption><p>{caption}</p></figcaption></figure>"
+    )

@@ -18,7 +18,7 @@ with a guess at what was meant.
 Call ``use_style()`` once at the top of a notebook; without it each figure of its own has the style all the same.
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
-10_experiments, 11_leak, 12_verdict
+10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
 
 import functools
@@ -938,3 +938,98 @@ def _end_labels(ax, ends, gap=0.075):
     for height, (_, color, name) in zip(placed, ends, strict=True):
         dark = 0.75 * np.array(mpl.colors.to_rgb(color))  # letters need more contrast than lines
         ax.annotate(name, (1.01, height - down), xycoords="axes fraction", va="center", size=8, color=dark, **PLAIN)
+
+
+# ---------------------------------------------------------------------------------------------------- comparisons
+
+
+@_figure
+def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel="Difference (points)", ax=None):
+    """Differences, or ratios, with their intervals, a row each, and the line of no difference.
+
+    Parameters
+    ----------
+    names : sequence of str [row]
+        What was compared, from top to bottom.
+    rows : sequence of mappings [row]
+        ``value``, ``low`` and ``high``, as ``comparison`` gives them: differences of shares, drawn in points, or
+        ratios. Without an interval (``low`` is None) the mark is hollow.
+    mean : mapping, optional
+        Of all of them, a row of its own below them, with a diamond.
+    ratio : bool
+        Whether no difference is 1, on a logarithmic axis, instead of 0.
+    color : colour, or sequence of them [row]
+        Of the marks.
+    """
+    names, rows = list(names), list(rows)
+    if len(names) != len(rows) or not rows:
+        raise AudiolibError(f"{len(names)} names for {len(rows)} rows: a row needs one of each, and there is to be one")
+    colors = [color] * len(rows) if mpl.colors.is_color_like(color) else list(color)
+    if mean is not None:
+        names, rows, colors = [*names, "mean of the pairs"], [*rows, mean], [*colors, INK]
+    scale = 1 if ratio else 100
+    fig, ax = _axes(ax, 0.75 + 0.28 * len(rows))
+    ax.axvline(int(ratio), color=SOFT, lw=0.8, ls=(0, (4, 3)))
+    for y, (row, tint) in enumerate(zip(rows, colors, strict=True)):
+        known = row["low"] is not None
+        if known:
+            ax.hlines(y, scale * row["low"], scale * row["high"], color=tint, lw=1.6)
+        mark = "D" if mean is not None and y == len(rows) - 1 else "o"
+        ax.plot(scale * row["value"], y, mark, ms=5, color=tint, mfc=None if known else "white")
+    if ratio:  # half and twice are equally far from one
+        ends = [scale * row[end] for row in rows for end in ("value", "low", "high") if row[end]]
+        ax.set(xscale="log", xlim=(min(*ends, 1) / 1.08, max(*ends, 1) * 1.08))
+        wide = max(ends) / min(ends) > 5
+        ticks = (0.25, 0.5, 1, 2, 4, 8) if wide else (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2)
+        ax.xaxis.set_major_locator(FixedLocator(ticks))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    ax.grid(axis="x")
+    ax.set_yticks(range(len(names)), map(_name, names), **PLAIN)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set(xlabel=xlabel, ylim=(len(names) - 0.4, -0.6))
+    return fig, ax
+
+
+@_figure
+def slopes(lines, *, paper=None, chance=None, xlabel="Protocol", ylabel="Right (%)", ax=None):
+    """How a share falls or rises from one condition to the next: a line for each thing that is tested.
+
+    Parameters
+    ----------
+    lines : mapping of str to mapping of str to mapping
+        For each line its name, and for each condition (a column, in the order in which they first appear) ``value``,
+        ``low`` and ``high``, shares from 0 to 1. A line may leave conditions out.
+    paper : mapping of str to (float, float), optional
+        For some of the lines the range that the paper gives, drawn as a pale bar at the first condition.
+    chance : float, optional
+        The share that guessing reaches, drawn as a line.
+    ylabel : str
+        What share it is, with its unit.
+    """
+    columns = list(dict.fromkeys(column for line in lines.values() for column in line))
+    if not columns:
+        raise AudiolibError("no line has a value; pass {name: {condition: {'value': ..., 'low': ..., 'high': ...}}}")
+    fig, ax = _axes(ax, 3.9)
+    spread, ends = 0.035 * (np.arange(len(lines)) - (len(lines) - 1) / 2), []  # so that intervals stand side by side
+    for (name, line), aside, number in zip(lines.items(), spread, range(len(lines)), strict=True):
+        color, mark = PALETTE[number % len(PALETTE)], "osD^vPX"[number % 7]
+        at = np.array([columns.index(column) for column in line]) + aside
+        values, lows, highs = (100 * np.array([row[end] for row in line.values()]) for end in ("value", "low", "high"))
+        if paper and name in paper:
+            low, high = paper[name]
+            ax.bar(aside * 1.6 - 0.17, 100 * (high - low), 0.05, bottom=100 * low, color=color, alpha=0.3, lw=0)
+        ax.vlines(at, lows, highs, color=color, lw=1.2, alpha=0.6)
+        ax.plot(at, values, mark + "-", ms=5, color=color)
+        ends.append((values[-1], color, name))
+    if chance is not None:
+        ax.axhline(100 * chance, color=SOFT, lw=0.8, ls=(0, (4, 3)))
+        ax.annotate("chance", (-0.3, 100 * chance), (0, 2), textcoords="offset points", size=8, color=SOFT)
+    if paper:
+        ax.annotate("the paper", (-0.3, 96), size=8, color=SOFT)
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(-0.32, len(columns) - 0.8), ylim=(0, 100))
+    ax.grid(axis="y")
+    _end_labels(ax, ends)
+    return fig, ax

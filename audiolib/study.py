@@ -3,8 +3,6 @@
 A *study* is a list of recipes (``recipes.STUDIES`` has those of the book). Each is a task for a process of its own on
 this machine or for a dask cluster by its address. What has a record is skipped. A record appears only when it is whole;
 a run that is interrupted, by Ctrl-C or the loss of its worker, goes on from its last checkpoint the next time.
-
-Chapters: 10_experiments, 11_leak, 12_verdict
 """
 
 from __future__ import annotations

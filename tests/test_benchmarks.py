@@ -1,11 +1,17 @@
-"""The bench of the networks: every step is timed in turns, and the table's arithmetic is right."""
+"""The benches: steps are timed in turns, the table's arithmetic is right, a nearest neighbour is what it says."""
+
+import json
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
+from conftest import ROOT
 
-from audiolib import _keras, models
+from audiolib import _keras, evaluation, models, protocols
+from audiolib.features import Features
 from benchmarks import models as bench_models
+from benchmarks import nearest
 
 
 def test_shares_and_ratios_follow_from_the_times():
@@ -47,3 +53,42 @@ def test_the_step_by_keras_holds_nothing_of_ours(monkeypatch):
 def test_a_backend_that_is_not_installed_is_left_out(monkeypatch):
     monkeypatch.setattr(bench_models.importlib.util, "find_spec", lambda name: None)
     assert bench_models.measure(["standard"], frames=60, bands=2, progress=False) == {}
+
+
+@pytest.mark.real
+def test_the_recorded_nearest_neighbour_can_be_computed_again(real_data, monkeypatch):
+    """The record in results/nearest has no recipe that could be run again, but the script that made it can."""
+    monkeypatch.setenv("AUDIOLIB_DATA", str(real_data))
+    with pytest.warns(UserWarning, match=r"jazz\.00054"):
+        found = nearest.finer_exam()
+    recorded = json.loads((ROOT / "results/nearest/gtzan-logmel.json").read_text())["finer"]
+    for protocol, said in found.items():
+        for name in ("value", "low", "high", "n", "own"):
+            assert said[name] == pytest.approx(recorded[protocol][name], abs=0.005)
+
+
+def toy(seed=0):
+    """24 tracks of 4 segments whose bands bear the mark of the track in level and spread, and less of the label."""
+    rng = np.random.default_rng(seed)
+    clip, label = np.repeat(np.arange(24), 4), np.arange(24) % 2
+    marks, spread = 2 * rng.normal(size=(24, 1, 4)) + label[:, None, None], np.exp(rng.normal(size=(24, 1, 4)))
+    x = marks[clip] + 0.1 * spread[clip] * rng.normal(size=(96, 50, 4))
+    return Features(x=x.astype("float32"), clip=clip,
+                    names=[f"t{i}" for i in range(24)], clip_labels=[("a", "b")[one] for one in label])  # fmt: skip
+
+
+def test_a_nearest_neighbour_finds_siblings_where_there_are_some():
+    music = toy()
+    by_segment, by_track = (nearest.examine(music, protocols.split(music, name)) for name in ("segment", "track"))
+    assert by_segment["own"] > 0.8 and by_track["own"] == 0
+    assert by_segment["value"] > by_track["value"]
+    assert nearest.finer(music, protocols.split(music, "segment"), kept=4)["own"] > 0.5
+    climb = nearest.by_siblings(replace(music, digests=tuple(f"d{i}" for i in range(24))))
+    assert len(climb) == 4 and (np.diff(climb) >= 0).all()
+
+
+def test_folds_are_pooled_by_their_tracks():
+    parts = [{"value": 1.0, "n": 30, "effective": 30.0}, {"value": 0.0, "n": 10, "effective": 10.0}]
+    found = nearest._pooled(parts)
+    assert found["value"] == 0.75 and found["n"] == 40
+    assert (found["low"], found["high"]) == evaluation.wilson(0.75, 40)

@@ -1,7 +1,6 @@
 """The chapters as text: what each must have, and the links between chapters, library, glossary, claims and sources."""
 
 import ast
-import json
 import re
 
 import jupytext
@@ -154,19 +153,3 @@ def test_nothing_committed_names_a_machine_or_a_registry_host():
             continue
         text = (ROOT / name).read_text(encoding="utf8", errors="replace")
         assert not re.search(r"/work/|/root/|pypi\.org|pythonhosted|registry\.npmjs|\.\./shared", text), name
-
-
-@pytest.mark.real
-def test_the_recorded_nearest_neighbour_is_what_its_chapter_computes(real_data, monkeypatch):
-    """The record in results/nearest has no recipe that could be run again, but the cells that made it can."""
-    monkeypatch.setenv("AUDIOLIB_DATA", str(real_data))
-    names = {}
-    for start in ("import json", "def finer_look"):
-        (source,) = (cell.source for cell in code(ROOT / "notebooks/11_leak.md") if cell.source.startswith(start))
-        exec(source.replace("plots.use_style()", ""), names)
-    with pytest.warns(UserWarning, match=r"jazz\.00054"):
-        found = names["finer_exam"]()
-    recorded = json.loads((ROOT / "results/nearest/gtzan-logmel.json").read_text())["finer"]
-    for protocol, said in found.items():
-        for name in ("value", "low", "high", "n", "own"):
-            assert said[name] == pytest.approx(recorded[protocol][name], abs=0.005)

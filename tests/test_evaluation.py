@@ -56,6 +56,35 @@ def test_the_interval_by_segment_holds_the_truth_when_segments_of_a_track_agree(
     assert naive / 400 < 0.85  # counting segments would promise too much
 
 
+UNEQUAL = {
+    "log-normal": lambda rng: np.ceil(rng.lognormal(1.5, 1, size=100)).astype(int),
+    "1 to 20 segments": lambda rng: rng.integers(1, 21, size=100),
+    "one dominant clip": lambda rng: np.array([200] + [2] * 99),
+    "equal": lambda rng: np.full(100, 5),
+}
+
+
+@pytest.mark.parametrize("kind", UNEQUAL)
+def test_the_interval_by_segment_holds_the_truth_when_clips_are_of_unequal_length(kind):
+    """All segments of a clip are right or wrong together; of all clips, 70 % are right."""
+    rng, covered, naive = np.random.default_rng(0), 0, 0
+    for _ in range(1000):
+        counts = UNEQUAL[kind](rng)
+        clip, right = np.repeat(np.arange(100), counts), rng.random(100) < 0.7
+        found = evaluation.accuracy(one_hot(np.where(right[clip], 0, 1)), np.zeros(len(clip), int), clip=clip)
+        covered += found["low"] <= 0.7 <= found["high"]
+        low, high = evaluation.wilson(found["value"], 100)
+        naive += low <= 0.7 <= high
+    assert covered / 1000 > 0.93
+    assert kind == "equal" or naive / 1000 < 0.94  # as many independent units as clips would promise too much
+
+
+def test_clips_of_equal_length_count_as_many_as_they_are():
+    assert evaluation.effective([5] * 290) == 290.0
+    assert evaluation.effective([3, 0, 3]) == 2.0
+    assert evaluation.effective([1000, 1, 1]) == pytest.approx(1, abs=0.01)
+
+
 def test_over_seeds_is_students_interval():
     result = evaluation.over_seeds([0.80, 0.82, 0.87])
     assert result["value"] == pytest.approx(0.83)
@@ -127,6 +156,7 @@ def test_the_paired_test_is_rarely_wrong_when_nothing_differs():
         (lambda: evaluation.paired_test([1, 2], [1, 0]), "not the predicted classes"),
         (lambda: evaluation.wilson(0.5, 0), "at least one unit"),
         (lambda: evaluation.over_seeds([]), "at least one value"),
+        (lambda: evaluation.effective([0, 0]), "at least one of them above 0"),
     ],
 )
 def test_wrong_input_is_named(call, message):

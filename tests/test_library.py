@@ -34,6 +34,7 @@ ORDER = [
     "training",
     "records",
     "study",
+    "comparison",
     "page",
     "plots",
     "cli",

@@ -225,3 +225,14 @@ def test_the_middle_of_a_short_signal_is_all_of_it():
     y = np.arange(100)
     np.testing.assert_array_equal(page.middle(y, 10, 4.0), np.arange(30, 70))
     np.testing.assert_array_equal(page.middle(y, 10, 40.0), y)
+
+
+def test_a_picture_goes_to_other_pages_with_its_alternative_text():
+    import matplotlib.pyplot as plt
+
+    fig, _ = plt.subplots()
+    shown = page.picture(fig, alt='A line "up"', caption="<em>Up</em>").data
+    assert 'alt="A line &quot;up&quot;"' in shown and "<figcaption><p><em>Up</em></p></figcaption>" in shown
+    image = base64.b64decode(re.search(r"base64,([^\"]+)", shown)[1])
+    assert image.startswith(b"\x89PNG")
+    assert not plt.fignum_exists(fig.number), "it is not shown where it is made"

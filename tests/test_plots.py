@@ -21,6 +21,7 @@ NOISE = np.random.default_rng(0).normal(0, 0.1, 30 * SR)
 MEL_DB = librosa.power_to_db(librosa.feature.melspectrogram(y=TONE, sr=SR))
 DISTANCE = np.abs(np.subtract.outer(np.arange(6.0), np.arange(4.0)))
 HISTORY = {"accuracy": [0.2, 0.5, 0.8], "val_accuracy": [0.1, 0.4, 0.6], "loss": [2.0, 1.0, 0.5]}
+ROWS = [{"value": 0.2, "low": 0.1, "high": 0.4}, {"value": 0.5, "low": None, "high": None}]
 
 FIGURES = {
     "waveform": lambda ax=None: plots.waveform(TONE, SR, ax=ax),
@@ -36,6 +37,8 @@ FIGURES = {
     "history": lambda ax=None: plots.history(HISTORY, ax=ax),
     "curves": lambda ax=None: plots.curves(LINES, xlabel="Delay (s)", ylabel="Level (dB)", ax=ax),
     "forest": lambda ax=None: plots.forest(["a", "b"], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], chance=0.1, ax=ax),
+    "differences": lambda ax=None: plots.differences(["a", "b"], ROWS, mean=ROWS[0], ax=ax),
+    "slopes": lambda ax=None: plots.slopes({"a": {"x": ROWS[0], "y": ROWS[0]}, "b": {"y": ROWS[0]}}, ax=ax),
     "pareto": lambda ax=None: plots.pareto(["a", "b"], [100, 2000], [0.5, 0.6], [0.4, 0.5], [0.6, 0.7], ax=ax),
 }
 
@@ -77,7 +80,7 @@ def test_a_figure_is_returned_with_units_and_never_shown(name, monkeypatch):
     assert plt.get_fignums() == [fig.number]
     fig.canvas.draw()
     assert ax.get_xlabel()
-    assert name == "forest" or ax.get_ylabel()
+    assert name in ("forest", "differences") or ax.get_ylabel()
     if "Time" in ax.get_xlabel():
         assert ax.get_xlabel().endswith("(s)")
 
@@ -647,3 +650,41 @@ def test_a_deal_shows_each_segment_in_its_clips_row_and_in_the_colour_of_its_par
     assert ax.patches[2].get_facecolor()[3] == 0, "a segment of no part is empty"
     with pytest.raises(AudiolibError, match="made from other features"):
         plots.deal(Parts([0], [1], [5]), [0, 0, 0, 1, 1])
+
+
+def test_differences_are_in_points_and_hollow_without_an_interval():
+    _, ax = plots.differences(["a", "b"], ROWS, mean=ROWS[0])
+    (bars,) = zip(*[line.get_segments() for line in ax.collections], strict=True)
+    assert [bar[:, 0].tolist() for bar in bars] == [[10, 40], [10, 40]]
+    marks = [line for line in ax.lines if line.get_marker() in ("o", "D")]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in marks] == [(20, 0), (50, 1), (20, 2)]
+    assert [line.get_markerfacecolor() == "white" for line in marks] == [False, True, False]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "mean of the pairs"]
+
+
+def test_half_and_twice_are_equally_far_from_no_difference():
+    rows = [{"value": value, "low": None, "high": None} for value in (0.5, 2)]
+    _, ax = plots.differences(["half", "twice"], rows, ratio=True)
+    assert ax.get_xscale() == "log"
+    low, one, high = (ax.transData.transform((x, 0))[0] for x in (0.5, 1, 2))
+    assert one - low == pytest.approx(high - one)
+    assert any(line.get_xdata() == [1, 1] for line in ax.lines)
+
+
+def test_a_line_of_slopes_leaves_out_what_was_not_measured():
+    row = {"value": 0.5, "low": 0.4, "high": 0.7}
+    lines = {"one": {"x": row, "y": row, "z": row}, "two": {"x": row, "z": row}}
+    _, ax = plots.slopes(lines, paper={"one": (0.8, 0.9)})
+    first, second = (line for line in ax.lines if len(line.get_xdata()) > 1)
+    assert np.round(first.get_xdata()).tolist() == [0, 1, 2] and np.round(second.get_xdata()).tolist() == [0, 2]
+    assert first.get_ydata().tolist() == [50, 50, 50]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["x", "y", "z"]
+    (bar,) = ax.patches
+    assert (bar.get_y(), bar.get_height()) == pytest.approx((80, 10))
+
+
+def test_comparisons_without_rows_are_refused():
+    with pytest.raises(AudiolibError, match="2 names for 1 rows"):
+        plots.differences(["a", "b"], ROWS[:1])
+    with pytest.raises(AudiolibError, match="no line"):
+        plots.slopes({})
