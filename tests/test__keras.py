@@ -119,7 +119,7 @@ def strange():
 
 @pytest.mark.parametrize("model", ["statistics", "square"])
 def test_a_training_is_the_same_whatever_keras_settings_are(model, request):
-    recipe, features = QUICK.but(model=model, epochs=2), toy(frames=60)
+    recipe, features = QUICK.replace(model=model, epochs=2), toy(frames=60)
     plain = training.train(recipe, features=features, progress=False)
     request.getfixturevalue("strange")
     run = training.train(recipe, features=features, progress=False)
