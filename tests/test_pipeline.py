@@ -54,7 +54,8 @@ class Book:
             "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_a\n- file: notebooks/02_b\n"
         )
         (folder / "notebooks").mkdir()
-        shutil.copy2(ROOT / "notebooks/run.py", folder / "notebooks/run.py")
+        for script in (ROOT / "notebooks").glob("*.py"):
+            shutil.copy2(script, folder / "notebooks")
         self.write("01_a")
         self.write("02_b")
 
