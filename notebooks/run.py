@@ -33,7 +33,7 @@ def main():
 
 
 def read(parameters, raw):
-    """What papermill's command makes of ``-p`` and ``-r``; a folder as corpus is meant from here, not from the chapter."""
+    """What papermill's command makes of ``-p`` and ``-r``; a corpus that is a folder is meant from where we are."""
     from papermill.cli import _resolve_type
 
     values = {name: _resolve_type(value) for name, value in parameters} | dict(raw)
@@ -73,7 +73,7 @@ def run(chapter, build, parameters):
         cell = f"cell In [{error.exec_count}]:\n\n" + "".join(f"    {line}\n" for line in error.source.splitlines())
         problem = f"{cell}\n{error.ename}: {error.evalue}\n"
     except DeadKernelError:
-        problem = "a cell that killed its Python; most often that is too little memory (chapters run side by side: -j1)\n"
+        problem = "a cell that killed its Python; most often memory is short (make -j1 runs one chapter at a time)\n"
     if problem:
         running.replace(failed)
         sys.exit(f"\n{chapter} failed at {problem}\nThe chapter as far as it ran: {failed}")

@@ -2,10 +2,10 @@
 
     python notebooks/surroundings.py _build -m jupyter_book ...
 
-Settings come from variables (``MPLBACKEND``, ``KERAS_BACKEND``, ``JUPYTER_PATH``, ``PYTHONPATH``, ``LC_ALL``, ``TZ``) and
-from files at home (matplotlib's, Keras's, IPython's, Jupyter's, docutils'). So the few variables that a build needs are
-handed on, every other is left out, and the home is an empty folder below ``_build``. What names a place means it from
-where it was typed.
+Settings come from variables (``MPLBACKEND``, ``KERAS_BACKEND``, ``JUPYTER_PATH``, ``PYTHONPATH``, ``LC_ALL``, ``TZ``)
+and from files at home (matplotlib's, Keras's, IPython's, Jupyter's, docutils'). So the few variables that a build needs
+are handed on, every other is left out, and the home is an empty folder below ``_build``. What names a place means it
+from where it was typed.
 """
 
 import json

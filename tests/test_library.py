@@ -75,3 +75,16 @@ def test_every_public_function_says_what_it_does():
                 and node.name != "main"
             ):
                 assert ast.get_docstring(node), f"{path.stem}.{node.name}"
+
+
+def test_every_module_has_its_tests():
+    for path in modules():
+        if path.stem != "__main__":
+            assert (ROOT / f"tests/test_{path.stem}.py").exists(), path.stem
+
+
+def test_no_test_file_imports_another():
+    for path in sorted((ROOT / "tests").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
+            assert not any((name or "").startswith("test_") for name in named), f"{path.name} imports {named}"
