@@ -8,6 +8,7 @@ parameters are read as papermill's own command reads them: ``-p`` takes ``12`` f
 """
 
 import argparse
+import itertools
 import os
 import sys
 import time
@@ -28,18 +29,18 @@ def main():
     if given.threads:
         for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "LOKY_MAX_CPU_COUNT"):
             os.environ.setdefault(name, str(given.threads))
-    surroundings.enter(given.build)
+    # A corpus is named from here and by this user; the chapter runs in another folder, with another home.
+    named = [("-p", *pair) for pair in given.parameters] + [("-r", *pair) for pair in given.parameters_raw]
+    named = [(flag, name, surroundings.corpus(value) if name == "corpus" else value) for flag, name, value in named]
+    surroundings.enter(given.build, [__file__, str(given.chapter), str(given.build), *itertools.chain(*named)])
     run(given.chapter, given.build, read(given.parameters, given.parameters_raw))
 
 
 def read(parameters, raw):
-    """What papermill's command makes of ``-p`` and ``-r``; a corpus that is a folder is meant from where we are."""
+    """What papermill's command makes of ``-p`` and ``-r``."""
     from papermill.cli import _resolve_type
 
-    values = {name: _resolve_type(value) for name, value in parameters} | dict(raw)
-    if "corpus" in values:
-        values["corpus"] = surroundings.corpus(str(values["corpus"]))
-    return values
+    return {name: _resolve_type(value) for name, value in parameters} | dict(raw)
 
 
 def run(chapter, build, parameters):

@@ -25,6 +25,7 @@ KERNEL = {
     "argv": [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
     "display_name": "Python 3",
     "language": "python",
+    "metadata": {"supported_encryption": ["curve"]},
 }
 
 
@@ -77,10 +78,10 @@ def places():
         return {}
 
 
-def enter(build):
-    """Start this very command again in clean surroundings, if it is not there yet."""
+def enter(build, arguments):
+    """Go on as Python with these arguments in clean surroundings, if it is not there yet."""
     if os.environ.get("HOME") != str(Path(os.path.abspath(build)) / "home"):
-        os.execve(sys.executable, [sys.executable, *sys.argv], clean(build))
+        os.execve(sys.executable, [sys.executable, *arguments], clean(build))
 
 
 if __name__ == "__main__":

@@ -86,5 +86,6 @@ def test_every_module_has_its_tests():
 def test_no_test_file_imports_another():
     for path in sorted((ROOT / "tests").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
-            named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
-            assert not any((name or "").startswith("test_") for name in named), f"{path.name} imports {named}"
+            aliases = node.names if isinstance(node, ast.Import) else ()
+            named = [*(alias.name for alias in aliases), getattr(node, "module", None) or ""]
+            assert not any(name.startswith("test_") for name in named), f"{path.name} imports {named}"
