@@ -103,12 +103,17 @@ clean:  ## remove what was made (pages, executed chapters, embedded corpus, cach
 clean-all: clean  ## remove the environment as well
 	rm -rf "$$VENV"
 
-# The environment: exactly the lock, checked by hash, and the library in place of a copy.
+# The environment: exactly the lock, checked by hash, and the library in place of a copy. pip installs uv, uv the rest:
+# it took 88 s where pip took 170 (nothing cached, two cores).
 $(ENV): requirements.lock pyproject.toml
 	@"$$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	    { echo "make: $$PYTHON is not Python 3.11, 3.12 or 3.13; say which to take: make PYTHON=python3.12 ..." >&2; exit 1; }
 	"$$PYTHON" -m venv "$$VENV"
-	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > "$$VENV"/uv.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r "$$VENV"/uv.txt
+	@"$$VENV"/bin/uv pip install --quiet --compile-bytecode --python $(RUN) --require-hashes -r requirements.lock || \
+	    { echo 'uv could not install the lock (it reads no settings of pip); pip does it now, in twice the time' >&2; \
+	    $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; }
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@echo $$(($$(date +%s) - $(START))) > "$$VENV"/.complete
 

@@ -1,7 +1,10 @@
 """The library as a whole: what imports what, and the front page that names it all."""
 
 import ast
+import doctest
+import importlib
 
+import pytest
 from conftest import ROOT
 
 import audiolib
@@ -89,3 +92,9 @@ def test_no_test_file_imports_another():
             aliases = node.names if isinstance(node, ast.Import) else ()
             named = [*(alias.name for alias in aliases), getattr(node, "module", None) or ""]
             assert not any(name.startswith("test_") for name in named), f"{path.name} imports {named}"
+
+
+@pytest.mark.parametrize("name", [path.stem for path in modules() if path.stem != "__main__"])
+def test_examples_in_docstrings_run(name):
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    assert doctest.testmod(importlib.import_module(f"audiolib.{name}"), optionflags=flags).failed == 0

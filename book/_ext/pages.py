@@ -34,7 +34,7 @@ def _flat(buttons):
 
 
 def mend_links(app, pagename, templatename, context, doctree):
-    """Lead each button to a file that exists, and drop the script that would load Thebe from a CDN.
+    """Lead each button to a file that exists, and drop the scripts that a page has no use for (Thebe's, from a CDN).
 
     The theme takes the page's source for the executed notebook. In the repository the source is the ``.md`` file; the
     executed notebook, which Colab needs, lies among the published pages.
@@ -44,6 +44,10 @@ def mend_links(app, pagename, templatename, context, doctree):
         for file in context.get("script_files", [])
         if "thebe" not in f"{file}{getattr(file, 'attributes', '')}".lower()
     ]
+    formula = nodes.math | nodes.math_block
+    formulas = doctree and any(isinstance(node, formula) for node in doctree.findall())
+    if not formulas and not pagename.startswith("notebooks/"):
+        context["script_files"] = [file for file in context["script_files"] if "mathjax/" not in str(file)]
     for button in _flat(context.get("header_buttons", [])):
         url = button.get("url", "") or ""
         if url.startswith(COLAB):
@@ -57,7 +61,7 @@ def describe(app, pagename, templatename, context, doctree):
     """Tell search engines and previews the first words of the page."""
     paragraphs = doctree.findall(nodes.paragraph) if doctree else ()
     texts = (" ".join(p.astext().split()) for p in paragraphs if isinstance(p.parent, nodes.section))
-    words = next(filter(None, texts), f"{context.get('title', pagename)}: {app.config.project or app.config.html_title}")
+    words = next(filter(None, texts), f"{context.get('title', pagename)}: {app.config.html_title}")
     words = words if len(words) <= 200 else words[:200].rsplit(" ", 1)[0] + " \u2026"
     meta = f'<meta name="description" content="{html.escape(words)}">'
     context["metatags"] = context.get("metatags", "") + meta
