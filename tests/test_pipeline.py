@@ -11,6 +11,8 @@ import nbformat
 import pytest
 from conftest import ROOT
 
+from audiolib import corpora
+
 CHAPTER = """---
 jupytext:
   text_representation: {{extension: .md, format_name: myst}}
@@ -309,6 +311,13 @@ def test_parameters_are_read_as_papermill_reads_them(book):
     assert done.returncode == 0
     cells = nbformat.read(book.folder / "_build/notebooks/01_a.ipynb", as_version=4).cells
     assert cells[-1].outputs[0].text.splitlines()[-1] == "[30, 0.5, True, 'tenor', '30', 'synthetic']"
+
+
+def test_a_folder_with_a_number_for_a_name_is_a_corpus(tmp_path, monkeypatch):
+    """Papermill's own command hands 2021 on as a number."""
+    write_tone(tmp_path / "2021/low/a.wav")
+    monkeypatch.chdir(tmp_path)
+    assert corpora.load(2021).name == "2021"
 
 
 def spans(book):
