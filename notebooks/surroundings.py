@@ -22,10 +22,12 @@ HANDED_ON = (
 )
 # The kernel of this interpreter, as ipykernel writes it.
 KERNEL = {
-    "argv": [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    "argv": [
+        *(sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"),
+        "--IPKernelApp.log_level=40",  # errors alone: it warns of listeners on this machine each time
+    ],
     "display_name": "Python 3",
     "language": "python",
-    "metadata": {"supported_encryption": ["curve"]},
 }
 
 
