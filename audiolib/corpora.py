@@ -125,7 +125,8 @@ def load(name_or_path, *, root=None, make=True, progress=True):
     AudiolibError
         If it is not there, or holds no clip.
     """
-    description = DESCRIPTIONS.get(str(name_or_path))
+    name_or_path = str(name_or_path)  # papermill makes a number of a folder named 2021
+    description = DESCRIPTIONS.get(name_or_path)
     if description is None:
         name, folder = Path(os.path.abspath(name_or_path)).name, Path(name_or_path)
         if not folder.is_dir():

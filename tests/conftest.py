@@ -2,13 +2,17 @@
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 # Before NumPy or TensorFlow load: tests that start processes of their own must not fight over the cores.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("MPLBACKEND", "agg")
+# Nor must the user's own settings reach them.
+os.environ |= {"MPLBACKEND": "agg", "KERAS_BACKEND": "tensorflow", "KERAS_HOME": tempfile.mkdtemp(prefix="keras-")}
+for variable in ("MATPLOTLIBRC", "PYTHONWARNINGS"):
+    os.environ.pop(variable, None)
 
 # A shell's background job ignores Ctrl-C and hands that on; tests that press it must not depend on who started them.
 signal.signal(signal.SIGINT, signal.default_int_handler)

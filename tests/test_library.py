@@ -1,6 +1,8 @@
 """The library as a whole: what imports what, and the front page that names it all."""
 
 import ast
+import doctest
+import importlib
 import subprocess
 import sys
 
@@ -92,3 +94,23 @@ def test_every_public_function_says_what_it_does():
                 and node.name != "main"
             ):
                 assert ast.get_docstring(node), f"{path.stem}.{node.name}"
+
+
+def test_every_module_has_its_tests():
+    for path in modules():
+        if path.stem != "__main__":
+            assert (ROOT / f"tests/test_{path.stem}.py").exists(), path.stem
+
+
+def test_no_test_file_imports_another():
+    for path in sorted((ROOT / "tests").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            aliases = node.names if isinstance(node, ast.Import) else ()
+            named = [*(alias.name for alias in aliases), getattr(node, "module", None) or ""]
+            assert not any(name.startswith("test_") for name in named), f"{path.name} imports {named}"
+
+
+@pytest.mark.parametrize("name", [path.stem for path in modules() if path.stem != "__main__"])
+def test_examples_in_docstrings_run(name):
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    assert doctest.testmod(importlib.import_module(f"audiolib.{name}"), optionflags=flags).failed == 0

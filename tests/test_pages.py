@@ -126,6 +126,70 @@ def test_every_figure_has_alternative_text_and_every_player_plays(visit, name):
     assert failed == []
 
 
+DESK = {"width": 1280, "height": 900}
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_visible_code_is_not_cut_on_a_desk(visit, name):
+    cut = visit(name, DESK).evaluate(
+        """[...document.querySelectorAll('article div.cell_input pre')]
+            .filter(pre => pre.clientWidth && pre.scrollWidth > pre.clientWidth + 1).map(pre => pre.innerText)"""
+    )
+    assert cut == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_players_pair_on_a_desk_and_figures_on_a_phone_keep_their_type_legible(visit, name):
+    widths = visit(name, DESK).evaluate(
+        """[...document.querySelectorAll('article figure.audio-player')].filter(player => player.offsetParent)
+            .map(player => [player.getBoundingClientRect().width, player.parentElement.clientWidth])"""
+    )
+    assert all(2 * (player + 10) <= column for player, column in widths), widths
+    shown = visit(name, PHONE).evaluate(
+        """[...document.querySelectorAll('article .cell_output figure img')].filter(image => image.offsetParent)
+            .map(image => image.getBoundingClientRect().width)"""
+    )
+    assert all(width >= 560 for width in shown), "type that is drawn for 720 px is smaller than 7 px"
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_solution_unfolds_whole(visit, name):
+    page = visit(name)
+    boxes = page.locator("article .admonition.solution")
+    assert boxes.count() >= 2
+    for box in boxes.all():
+        assert not box.locator("div.cell_input").first.is_visible()
+        box.locator(".admonition-title").click()
+        assert box.locator("div.cell_input").first.is_visible(), "one click shows the text and the code"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_says_what_it_is_about_and_loads_mathjax_only_for_formulas(visit, name):
+    page = visit(name)
+    assert len(page.locator("meta[name=description]").get_attribute("content")) > 20
+    assert page.locator("link[rel~=icon]").count() == 1
+    assert "MIT" in " ".join(page.locator("footer").all_inner_texts())
+    if page.locator("article .math").count() == 0:
+        assert page.locator("script[src*=mathjax]").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_can_be_used_by_everyone(visit, name, viewport, scheme):
+    """Names of buttons, contrast, keys: axe-core finds nothing serious."""
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed: pip install -e .[test]")
+    page = visit(name, viewport, scheme)
+    page.add_script_tag(path=Path(axe.__file__).parent / "axe.min.js")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    serious = [
+        (rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
 def test_there_are_players(visit):
     assert sum(visit(name).locator("article audio").count() for name in CHAPTERS) >= 10
 
@@ -163,6 +227,14 @@ def test_pages_name_no_address_to_load_code_from():
 def test_no_page_shows_the_chatter_of_libraries(visit, name):
     shown = visit(name).locator("article .output.stderr").all_inner_texts()
     assert shown == [], "warnings and logs do not belong into a book; mend or catch what makes them"
+
+
+def test_no_line_ends_between_a_number_and_its_unit(visit):
+    import re
+
+    for name in PAGES:
+        for text in visit(name).locator("article p, article li, article figcaption").all_text_contents():
+            assert not re.search(r"\d (?:k?Hz|dB|ms|s|MB|%)(?![\w/])", text), (name, text)
 
 
 def test_glued_numbers_are_set_like_the_text_around_them(visit):

@@ -1,13 +1,17 @@
 """`make`: what it runs, what it leaves alone, and how a failing chapter ends."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from conftest import ROOT
+
+from audiolib import corpora
 
 CHAPTER = """---
 jupytext:
@@ -54,14 +58,16 @@ class Book:
             "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_a\n- file: notebooks/02_b\n"
         )
         (folder / "notebooks").mkdir()
-        shutil.copy2(ROOT / "notebooks/run.py", folder / "notebooks/run.py")
+        for script in (ROOT / "notebooks").glob("*.py"):
+            shutil.copy2(script, folder / "notebooks")
         self.write("01_a")
         self.write("02_b")
 
     def write(self, name, code="", title=None):
         (self.folder / f"notebooks/{name}.md").write_text(CHAPTER.format(title=title or name, code=code))
 
-    def make(self, *arguments, **variables):
+    def make(self, *arguments, settings=None, **variables):
+        """Make with variables on its command line, and with settings of the user's around it."""
         variables = {"CORPUS": self.corpus, **variables}
         environment = {
             name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
@@ -69,7 +75,7 @@ class Book:
         return subprocess.run(
             ["make", *arguments, *(f"{name}={value}" for name, value in variables.items())],
             cwd=self.folder,
-            env=environment,
+            env=environment | (settings or {}),
             capture_output=True,
             text=True,
             timeout=600,
@@ -194,6 +200,161 @@ def test_buttons_point_at_the_repository_once_its_address_is_known(book):
         "colab.research.google.com/github/someone/separable-sound/blob/gh-pages/_sources/notebooks/01_a.ipynb" in text
     )
     assert (book.folder / "_build/html/_sources/notebooks/01_a.ipynb").exists()
+
+
+FIGURE = """
+import locale, os, time
+import matplotlib, matplotlib.pyplot as plt
+print(locale.getpreferredencoding(), time.strftime("%Z", time.localtime(0)), os.environ["KERAS_BACKEND"])
+print({name: str(value) for name, value in matplotlib.rcParams.items()})
+```
+
+```{code-cell} ipython3
+---
+mystnb:
+  figure: {name: fig-line, caption: A line.}
+  image: {alt: A line that climbs from left to right.}
+---
+plt.plot([1, 2]);
+"""
+
+
+def test_a_build_looks_the_same_under_any_settings(book, tmp_path):
+    book.write("01_a", FIGURE)
+
+    def outputs(settings):
+        (book.folder / "_build/notebooks/01_a.ipynb").unlink(missing_ok=True)
+        done = book.make("_build/notebooks/01_a.ipynb", settings=settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        cells = nbformat.read(book.folder / "_build/notebooks/01_a.ipynb", as_version=4).cells
+        return [output for cell in cells for output in cell.get("outputs", ())]
+
+    files = {
+        "home/.config/matplotlib/matplotlibrc": "figure.dpi: 17\n",
+        "home/.ipython/profile_default/ipython_config.py": "raise SystemExit('my IPython')",
+        "home/.ipython/profile_default/startup/a.py": "print('good morning')",
+        "home/.keras/keras.json": '{"backend": "theano"}',
+        "home/.jupyter/jupyter_config.py": "raise SystemExit('my Jupyter')",
+        "home/.docutils": "[general]\nno-such: setting\n",
+        "jupyter/kernels/python3/kernel.json": '{"argv": ["/gone/python"], "display_name": "x", "language": "python"}',
+        "python/matplotlib.py": "raise ImportError('another project')",
+        "matplotlibrc": "lines.linewidth: 40\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    plain = outputs({})
+    assert any("image/png" in output.get("data", ()) for output in plain)
+    settings = {
+        **{"HOME": "home", "XDG_CONFIG_HOME": "home/.config", "IPYTHONDIR": "home/.ipython"},
+        **{"JUPYTER_CONFIG_DIR": "home/.jupyter", "JUPYTER_PATH": "jupyter", "PYTHONPATH": "python"},
+        **{"MATPLOTLIBRC": "matplotlibrc", "MPLCONFIGDIR": "home/.config/matplotlib"},
+    }
+    settings = {name: str(tmp_path / folder) for name, folder in settings.items()}
+    settings |= {"MPLBACKEND": "Agg", "KERAS_BACKEND": "torch", "TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    settings |= {"PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2", "JUPYTER_PLATFORM_DIRS": "1"}
+    assert outputs(settings) == plain
+    rendered = book.make("book", settings=settings)
+    assert rendered.returncode == 0, rendered.stdout + rendered.stderr
+
+
+def test_a_chapter_that_lost_its_picture_fails_and_is_not_left(book):
+    book.write("01_a", FIGURE.replace("plt.plot", "print"))
+    failed = book.make("book")
+    assert failed.returncode != 0
+    assert "failed at cell In [4], which shows no picture" in failed.stderr and "print([1, 2]);" in failed.stderr
+    assert not (book.folder / "_build/notebooks/01_a.ipynb").exists()
+    assert (book.folder / "_build/failed/01_a.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "typed"),
+    [
+        ("project/my songs", "my songs"),
+        ("project/2021", "2021"),
+        ("project/data here/esc10", "./data here/esc10"),
+        ("Bob's $HOME $(music) \"live\" #1", "../Bob's $HOME $(music) \"live\" #1"),
+        ("home/\u043a\u043e\u0440\u043f\u0443\u0441", "~/\u043a\u043e\u0440\u043f\u0443\u0441"),
+    ],
+    ids=["relative", "number", "dot", "signs", "tilde"],
+)
+def test_a_corpus_is_meant_from_where_make_is_called(book, place, typed):
+    folder = book.folder.parent / place
+    write_tone(folder / "low/a.wav")
+    book.write("01_a", "print(corpora.load(corpus).clips[0].path.parent.parent)")
+    home = {"HOME": str(book.folder.parent / "home")}
+    for done in (
+        book.make("_build/notebooks/01_a.ipynb", settings=home, CORPUS=typed),
+        book.make("_build/notebooks/02_b.ipynb", settings=home | {"CORPUS": typed}),
+    ):
+        assert done.returncode == 0, done.stdout + done.stderr
+    text = nbformat.read(book.folder / "_build/notebooks/01_a.ipynb", as_version=4).cells[-1].outputs[0].text
+    assert text.splitlines() == [str(folder)] * 2
+
+
+def test_the_data_root_is_meant_from_where_make_is_called(book):
+    book.write("01_a", "from audiolib.corpora import data_root\nprint(data_root())")
+    for typed, place in (("my data", book.folder / "my data"), ("~/d$1", book.folder.parent / "home/d$1")):
+        settings = {"HOME": str(book.folder.parent / "home"), "AUDIOLIB_DATA": typed}
+        (book.folder / "_build/notebooks/01_a.ipynb").unlink(missing_ok=True)
+        done = book.make("_build/notebooks/01_a.ipynb", settings=settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert str(place) in (book.folder / "_build/notebooks/01_a.ipynb").read_text()
+
+
+def test_parameters_are_read_as_papermill_reads_them(book):
+    book.write("01_a", "print([number, share, flag, word, raw, corpus])\nnumber = share = flag = word = raw = None")
+    command = [sys.executable, "notebooks/run.py", "notebooks/01_a.md", "_build"]
+    for name, value in {"number": "30", "share": "0.5", "flag": "True", "word": "tenor"}.items():
+        command += ["-p", name, value]
+    done = subprocess.run([*command, "-r", "raw", "30", "-p", "corpus", "synthetic"], cwd=book.folder)
+    assert done.returncode == 0
+    cells = nbformat.read(book.folder / "_build/notebooks/01_a.ipynb", as_version=4).cells
+    assert cells[-1].outputs[0].text.splitlines()[-1] == "[30, 0.5, True, 'tenor', '30', 'synthetic']"
+
+
+def test_a_folder_with_a_number_for_a_name_is_a_corpus(tmp_path, monkeypatch):
+    """Papermill's own command hands 2021 on as a number."""
+    write_tone(tmp_path / "2021/low/a.wav")
+    monkeypatch.chdir(tmp_path)
+    assert corpora.load(2021).name == "2021"
+
+
+def spans(book):
+    """When each chapter ran."""
+    made = (nbformat.read(book.folder / f"_build/notebooks/{name}.ipynb", as_version=4) for name in BOTH)
+    return [(one.metadata.papermill.start_time, one.metadata.papermill.end_time) for one in made]
+
+
+def test_chapters_run_side_by_side_and_those_that_measure_time_alone(book):
+    book.write("01_a", "import time; time.sleep(3)  # then cost.interleaved")
+    book.write("02_b", "import time; time.sleep(3)")
+    assert book.runs("chapters", "-j2") == BOTH
+    first, second = spans(book)
+    assert second[1] <= first[0]
+    book.write("01_a", "import time; time.sleep(3)")
+    book.write("02_b", "import time; time.sleep(3.1)")
+    assert book.runs("chapters", "-j2") == BOTH
+    first, second = spans(book)
+    assert max(first[0], second[0]) < min(first[1], second[1])
+
+
+def test_the_end_of_a_build_says_where_the_time_went(book):
+    book.write("01_a")
+    book.write("02_b")
+    book.runs("book")
+    book.write("01_a", "print('again')")
+    said = book.make("book").stdout.split("where the time went")[1]
+    assert re.search(r"01_a +0:\d\d\n", said) and re.search(r"pages +\d:\d\d\n", said) and "02_b" not in said
+
+
+def test_a_place_that_make_cannot_cope_with_is_named(tmp_path):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy2(ROOT / name, tmp_path / name)
+    (tmp_path / "book").mkdir()
+    said = subprocess.run(["make", "book", "VENV=my venv"], cwd=tmp_path, capture_output=True, text=True)
+    assert said.returncode != 0 and len(said.stderr.splitlines()) == 1
+    assert "VENV=my venv" in said.stderr and "choose another folder" in said.stderr
 
 
 def test_wrong_python_is_named(tmp_path):

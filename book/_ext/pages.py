@@ -1,9 +1,11 @@
-"""Sphinx extension: pages that need no network, buttons only where they lead somewhere, and glued numbers well set.
+"""Sphinx extension: pages that need no network, buttons only where they lead somewhere, numbers well set, and solutions
+that unfold with their code.
 
 Where the book is published stands in one place, ``repository: url`` in ``_config.yml``. While that is empty no page
 points at a repository; once it is filled in, the source, issue, Binder and Colab buttons appear.
 """
 
+import html
 import re
 
 from docutils import nodes
@@ -18,6 +20,8 @@ def add_buttons(app, config):
     if not options.get("repository_url"):
         options.pop("repository_url", None)
         return
+    link = f'<a href="{html.escape(options["repository_url"])}">The repository</a>.'
+    options["extra_footer"] = options.get("extra_footer", "").replace("</p>", f" {link}</p>")
     for button in ("use_repository_button", "use_source_button", "use_issues_button"):
         options[button] = True
     options["launch_buttons"] = {"binderhub_url": BINDER, "colab_url": COLAB, "notebook_interface": "jupyterlab"}
@@ -30,7 +34,7 @@ def _flat(buttons):
 
 
 def mend_links(app, pagename, templatename, context, doctree):
-    """Lead each button to a file that exists, and drop the script that would load Thebe from a CDN.
+    """Lead each button to a file that exists, and drop the scripts that a page has no use for (Thebe's, from a CDN).
 
     The theme takes the page's source for the executed notebook. In the repository the source is the ``.md`` file; the
     executed notebook, which Colab needs, lies among the published pages.
@@ -40,6 +44,10 @@ def mend_links(app, pagename, templatename, context, doctree):
         for file in context.get("script_files", [])
         if "thebe" not in f"{file}{getattr(file, 'attributes', '')}".lower()
     ]
+    formula = nodes.math | nodes.math_block
+    formulas = doctree and any(isinstance(node, formula) for node in doctree.findall())
+    if not formulas and not pagename.startswith("notebooks/"):
+        context["script_files"] = [file for file in context["script_files"] if "mathjax/" not in str(file)]
     for button in _flat(context.get("header_buttons", [])):
         url = button.get("url", "") or ""
         if url.startswith(COLAB):
@@ -47,6 +55,28 @@ def mend_links(app, pagename, templatename, context, doctree):
             button["url"] = f"{head}/blob/{PUBLISHED}/_sources/{path.split('/', 1)[1]}"
         elif url.startswith(BINDER) or button.get("label") == "source-file-button":
             button["url"] = url.replace(f"{pagename}.ipynb", f"{pagename}.md")
+
+
+def describe(app, pagename, templatename, context, doctree):
+    """Tell search engines and previews the first words of the page."""
+    paragraphs = doctree.findall(nodes.paragraph) if doctree else ()
+    texts = (" ".join(p.astext().split()) for p in paragraphs if isinstance(p.parent, nodes.section))
+    words = next(filter(None, texts), f"{context.get('title', pagename)}: {app.config.html_title}")
+    words = words if len(words) <= 200 else words[:200].rsplit(" ", 1)[0] + " \u2026"
+    meta = f'<meta name="description" content="{html.escape(words)}">'
+    context["metatags"] = context.get("metatags", "") + meta
+
+
+def join_solutions(app, doctree):
+    """Put the code below a solution's text into the same fold: one click shows all of it."""
+    for box in doctree.findall(nodes.admonition):
+        if "solution" in box["classes"]:
+            siblings = box.parent.children
+            while len(siblings) > (below := box.parent.index(box) + 1) and siblings[below].get("hide_mode") == "all":
+                cell = box.parent.pop(below)
+                del cell["hide_mode"]
+                cell["classes"] = [name for name in cell["classes"] if name != "tag_hide-cell"]
+                box.append(cell)
 
 
 def drop_thebe(app, doctree, docname):
@@ -57,8 +87,12 @@ def drop_thebe(app, doctree, docname):
 
 
 THIN = "\u202f"  # a narrow space at which no line ends
+UNIT = "(?:%|[kM]?Hz|[mµ]?s|min|h|dB|[kMG]?B|MiB|GiB|[kcm]?m|K|GFLOPS|GFLOP/s|semitones?|octaves?|cents?)"
+AFTER = re.compile(rf"^ (?={UNIT}(?![\w/]))")  # where the number before it is glued
 PROSE = (  # everywhere but in code and formulas
+    (re.compile(rf"(?<=\d) (?={UNIT}(?![\w/]))"), THIN),
     (re.compile(r" (?=%)"), THIN),
+    (re.compile(r"(?<=\d) ([\u00d7x]) (?=\d)"), "\u00a0\u00d7\u00a0"),
     (re.compile(r"(?<!\d)(\d{1,3}) (?=\d{3}(?!\d))"), rf"\1{THIN}"),  # not after a year
 )
 GLUED = (  # what a cell writes is not what a book prints, and smartquotes does not see it
@@ -69,7 +103,7 @@ GLUED = (  # what a cell writes is not what a book prints, and smartquotes does 
 
 
 def typeset(app, doctree, docname):
-    """Set numbers as a book does: minus signs, thin spaces between thousands and before a per cent sign."""
+    """Set numbers as a book does: minus signs, thin spaces between thousands; no line ends between number and unit."""
     code = nodes.literal | nodes.literal_block | nodes.math | nodes.math_block | nodes.raw
     for parent in list(doctree.findall(lambda node: isinstance(node, nodes.Element) and not isinstance(node, code))):
         patterns = PROSE + (GLUED if "pasted-text" in parent["classes"] else ())
@@ -78,12 +112,16 @@ def typeset(app, doctree, docname):
                 text = str(child)
                 for pattern, sign in patterns:
                     text = pattern.sub(sign, text)
+                if place and parent[place - 1].astext()[-1:].isdigit():
+                    text = AFTER.sub(THIN, text)
                 parent[place] = nodes.Text(text)
 
 
 def setup(app):
+    app.connect("doctree-read", join_solutions)
     app.connect("doctree-resolved", typeset)
     app.connect("doctree-resolved", drop_thebe, priority=900)
     app.connect("config-inited", add_buttons, priority=100)
     app.connect("html-page-context", mend_links, priority=900)
+    app.connect("html-page-context", describe, priority=901)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
