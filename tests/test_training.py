@@ -1,6 +1,5 @@
 """A recipe decides everything; a run that was stopped goes on and ends with the same numbers."""
 
-import json
 import math
 import os
 
