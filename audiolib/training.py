@@ -251,16 +251,14 @@ class Augmentation:
 
 def load_features(recipe, *, progress=True):
     """The features that a recipe names: a corpus has a cache of its own, of archives the last one is kept."""
-    from audiolib import corpora, features
+    from audiolib import archive, corpora, features
 
     if not recipe.is_archive:
         corpus = corpora.load(recipe.corpus, progress=progress)
         return features.extract(corpus, features.Frontend(**recipe.frontend), progress=progress)
-    path = corpora.data_root() / recipe.corpus
-    if not path.exists() and Path(recipe.corpus).exists():  # `pack` has just made it here, say
-        path = Path(recipe.corpus).resolve()
-    state = path.stat() if path.is_file() else None  # a file that was written anew is read anew
-    return _read_archive(path, state and (state.st_mtime_ns, state.st_size), json.dumps(recipe.frontend))
+    path = archive.find(recipe.corpus)
+    state = path.stat()  # a file that was written anew is read anew
+    return _read_archive(path, (state.st_mtime_ns, state.st_size), json.dumps(recipe.frontend))
 
 
 @functools.lru_cache(maxsize=1)
