@@ -88,8 +88,9 @@ def lost_pictures(notebook):
     """What to say of the first cell that promises a figure and shows none; None if all is there."""
     for cell in notebook.cells:
         if "figure" in cell.metadata.get("mystnb", {}):
-            shown = {kind for output in cell.get("outputs", ()) for kind in output.get("data", ())}
-            if not any(kind.startswith("image/") for kind in shown):
+            shown = [output.get("data", {}) for output in cell.get("outputs", ())]
+            # A film is HTML with its pictures inside.
+            if not any(kind.startswith("image/") or "<img" in data[kind] for data in shown for kind in data):
                 code = "".join(f"    {line}\n" for line in cell.source.splitlines())
                 return f"cell In [{cell.execution_count}], which shows no picture:\n\n{code}"
 

@@ -4,7 +4,6 @@ import re
 import warnings
 from dataclasses import FrozenInstanceError, replace
 
-import joblib
 import librosa
 import numpy as np
 import pytest
@@ -265,38 +264,6 @@ class TestExtract:
         for number, clip in enumerate(corpus.clips):
             expected = transform(corpora.read(clip, sr=8000)[0], SMALL)
             np.testing.assert_array_equal(made.x[made.clip == number], expected)
-
-    @pytest.mark.parametrize("jobs", [1, 2, -1])
-    def test_is_the_same_for_any_number_of_jobs(self, corpus, jobs):
-        assert quiet_extract(corpus, jobs=jobs, cache=False).fingerprint == quiet_extract(corpus).fingerprint
-
-    @pytest.mark.parametrize("jobs", [0, 1.5, "2", True])
-    def test_jobs_that_are_no_number_of_jobs_are_refused(self, corpus, jobs):
-        with pytest.raises(AudiolibError, match="jobs="):
-            quiet_extract(corpus, jobs=jobs)
-
-    def test_works_in_other_processes(self, corpus):
-        with joblib.parallel_config("loky", n_jobs=2):
-            made = quiet_extract(corpus, cache=False)
-        assert made.fingerprint == quiet_extract(corpus).fingerprint
-
-    def test_works_on_a_dask_cluster(self, corpus):
-        distributed = pytest.importorskip("distributed")
-        options = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
-        with (distributed.LocalCluster(**options) as cluster, distributed.Client(cluster),
-              joblib.parallel_config("dask")):
-            made = quiet_extract(corpus, cache=False)
-        assert made.fingerprint == quiet_extract(corpus).fingerprint
-
-    def test_joblibs_own_setting_of_jobs_is_heeded(self, corpus, monkeypatch):
-        asked = []
-        real = joblib.Parallel
-        monkeypatch.setattr(joblib, "Parallel", lambda **options: asked.append(real(**options)) or asked[-1])
-        quiet_extract(corpus, cache=False)
-        with joblib.parallel_config(n_jobs=1):
-            quiet_extract(corpus, cache=False)
-        quiet_extract(corpus, cache=False, jobs=2)
-        assert [parallel.n_jobs for parallel in asked] == [-1, 1, 2]
 
     def test_resamples_and_mixes_down(self, tmp_path):
         (tmp_path / "c" / "a").mkdir(parents=True)

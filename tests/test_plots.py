@@ -48,6 +48,7 @@ LINES = {"rise": ([0, 1, 2], [0, 1, 4]), "fall": ([0, 2], [3, 1])}
 
 @pytest.fixture(autouse=True)
 def _figures_closed():
+    plt.close("all")  # of another test file in the same process
     yield
     plt.close("all")
 
