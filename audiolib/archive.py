@@ -53,11 +53,6 @@ def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, pr
         track, which is an error if more than half of the usual length would be lost.
     jobs, progress
         As for `audiolib.features.extract`.
-
-    Raises
-    ------
-    AudiolibError
-        If no track can be used, their lengths differ too much, or the file cannot be written.
     """
     path = Path(path)
     if frontend.kind != "mel":
@@ -68,33 +63,32 @@ def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, pr
         raise AudiolibError(f"{path}: is there and is not a file; choose another name")
     if seconds is not None:
         seconds = _checks.number("seconds", seconds, above=0)
-    results = clipwise(functools.partial(_encode, frontend=frontend, seconds=seconds), corpus,
-                       jobs=jobs, progress=progress, what="archive")
-    results = list(zip(corpus.clips, results, strict=True))
-    skipped = [(clip.name, reason) for clip, (_, reason, _) in results if reason]
+    encode = functools.partial(_encode, frontend=frontend, seconds=seconds)
+    tracks, skipped = [], []
+    for clip, (track, reason, _) in zip(
+            corpus.clips, clipwise(encode, corpus, jobs=jobs, progress=progress, what="archive"), strict=True):
+        if reason:
+            skipped.append((clip.name, reason))
+        else:
+            tracks.append((clip.name, clip.label, *track))
     warn_skipped(corpus, skipped)
-    tracks = [(clip, *track) for clip, (track, reason, _) in results if not reason]
     if not tracks:
         raise AudiolibError(f"{corpus.name}: none of its {len(corpus)} clips can be used; the first: {skipped[0][1]}")
-    clips, codes, floors, peaks = zip(*tracks, strict=True)
+    names, labels, codes, floors, peaks = zip(*tracks, strict=True)
     lengths = [len(code) for code in codes]
     shortest = int(np.argmin(lengths))
     if lengths[shortest] < np.median(lengths) / 2:
         raise AudiolibError(
-            f"{corpus.name}: {clips[shortest].name} has {lengths[shortest]} frames, but half of the clips have "
-            f"{np.median(lengths):g} or more, and all must be cut to one length; choose it with seconds="
-        )
-    numbers = {"sample_rate": float(frontend.sample_rate), "hop_length": float(frontend.hop_length),
-               "n_fft": frontend.n_fft, "n_mels": frontend.n_mels, "fmin": frontend.fmin,
-               "fmax": frontend.fmax or frontend.sample_rate / 2, "first_frame": 0.0}  # fmt: skip
+            f"{corpus.name}: {names[shortest]} has {lengths[shortest]} frames, but half of the clips have "
+            f"{np.median(lengths):g} or more, and all must be cut to one length; choose it with seconds=")
     try:
         with written_whole(path) as part, part.open("xb") as file:
             np.savez_compressed(
-                file, code=np.stack([code[: lengths[shortest]] for code in codes]),
-                floor_db=np.array(floors, np.float32), peak_db=np.array(peaks, np.float32),
-                track=np.array([clip.name for clip in clips]), label=np.array([clip.label for clip in clips]),
-                **numbers,
-            )  # fmt: skip
+                file, code=np.stack([code[: lengths[shortest]] for code in codes]), track=np.array(names),
+                label=np.array(labels), floor_db=np.array(floors, np.float32), peak_db=np.array(peaks, np.float32),
+                sample_rate=float(frontend.sample_rate), hop_length=float(frontend.hop_length), n_fft=frontend.n_fft,
+                n_mels=frontend.n_mels, fmin=frontend.fmin, fmax=frontend.fmax or frontend.sample_rate / 2,
+                first_frame=0.0)
     except OSError as error:
         raise AudiolibError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with room that "
                             "you may write to") from error
@@ -127,11 +121,6 @@ def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
     -------
     Features
         Groups and folds are None; digests are of the codes, so that exact duplicates are equal.
-
-    Raises
-    ------
-    AudiolibError
-        If the file is not such an archive, whole and consistent, or shorter than a segment.
     """
     _checks.one_of("kind", kind, ("mel", "mfcc"))
     path = find(path)
@@ -148,15 +137,11 @@ def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
     x *= ((peak - floor) / np.float32(255))[:, None, None]
     x += floor[:, None, None]
     features = Features(
-        x=x.reshape(-1, length, code.shape[2]),
-        clip=np.repeat(np.arange(len(code)), count),
-        names=content["track"].tolist(),
-        clip_labels=content["label"].tolist(),
+        x=x.reshape(-1, length, code.shape[2]), clip=np.repeat(np.arange(len(code)), count), corpus=path.stem,
+        names=content["track"].tolist(), clip_labels=content["label"].tolist(),
         digests=[hashlib.sha256(np.ascontiguousarray(track)).hexdigest() for track in code],
-        corpus=path.stem,
         frontend={"kind": "mel", "archive": path.name, **facts, "segment_seconds": float(segment_seconds)},
-        hop_seconds=hop_seconds,
-    )
+        hop_seconds=hop_seconds)
     return features if kind == "mel" else mfcc(features, n_mfcc)
 
 
