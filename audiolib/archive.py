@@ -189,12 +189,12 @@ def _checked(path, content):
             raise AudiolibError(f"{path}: not a valid log-mel archive: {what}")
 
     code = content["code"]
-    need(code.dtype == np.uint8, f"code is {code.dtype}, expected uint8")
+    for name, kind in {"code": np.uint8, "floor_db": np.float32, "peak_db": np.float32}.items():
+        need(content[name].dtype == kind, f"{name} is {content[name].dtype}, expected {kind.__name__}")
     need(code.ndim == 3 and code.size, f"code has shape {code.shape}, expected [track, frame, band]")
     for name in ("floor_db", "peak_db", "track", "label"):
         need(content[name].shape == code.shape[:1], f"{name} has shape {content[name].shape} for {len(code)} tracks")
     for name in ("floor_db", "peak_db"):
-        need(content[name].dtype == np.float32, f"{name} is {content[name].dtype}, expected float32")
         finite = np.abs(content[name]) < 1e4  # no level has more dB
         need(finite.all(), f"{name} is not finite for track {int(np.argmin(finite))}, or no level in dB")
     above = content["floor_db"] < content["peak_db"]

@@ -15,7 +15,6 @@ Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_
 
 import csv
 import hashlib
-import lzma
 import os
 import re
 import shutil
@@ -26,7 +25,6 @@ import time
 import unicodedata
 import warnings
 import zipfile
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -48,8 +46,6 @@ _files.lend_cache()
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".au", ".aif", ".aiff", ".aac", ".opus", ".wma", ".webm", ".mp4",
             ".oga", ".mka", ".m4b", ".mp2", ".ac3", ".wv", ".ape", ".tta", ".amr", ".spx", ".caf", ".w64")
-# What zipfile and tarfile raise for broken input, next to OSError; RuntimeError is an encrypted or unknown member.
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
 SHORTEST = 0.1  # s; what is too short to be a clip
 # Bytes that are not UTF-8 or line breaks would break every list and record.
 UNPRINTABLE = ("name that cannot be printed; rename it" if sys.getfilesystemencoding() == "utf-8" else
@@ -190,9 +186,9 @@ def _unknown(name):
 
 def _no_clips(folder, skipped):
     first = f" (first of {len(skipped)} skipped: {skipped[0][0]}: {skipped[0][1]})" if skipped else ""
-    inner = next((p.parent for p in sorted(folder.glob("*/*/*")) if p.suffix.lower() in SUFFIXES), None)
-    guess = f"did you mean {inner.parent}? " if inner else ""
-    return (f"{folder}: no audio in it{first}; {guess}A corpus is a folder of <label>/<file> with files that end in "
+    inner = next((f"did you mean {path.parent.parent}? " for path in sorted(folder.glob("*/*/*"))
+                  if path.suffix.lower() in SUFFIXES), "")
+    return (f"{folder}: no audio in it{first}; {inner}A corpus is a folder of <label>/<file> with files that end in "
             + " ".join(SUFFIXES))
 
 
@@ -248,16 +244,14 @@ def _list_labels(folder, skipped, allowed=None):
 
 def _list_genres(folder, skipped):
     """Clips of GTZAN's layout, where the file name alone is the track's name: ``blues.00000``."""
-    for clip in _list_labels(folder, skipped, GENRES):
-        yield Clip(clip.path, clip.path.stem, clip.label)
+    return (Clip(clip.path, clip.path.stem, clip.label) for clip in _list_labels(folder, skipped, GENRES))
 
 
 def _list_fsdd(folder, skipped):
     """Clips named ``<digit>_<speaker>_<take>``; the group is the speaker."""
     for path in _audio_files(folder, skipped):
-        parts = path.stem.split("_")
-        if len(parts) == 3 and re.fullmatch(r"\d", parts[0]):
-            yield Clip(path, path.stem, parts[0], group=parts[1])
+        if named := re.fullmatch(r"(\d)_([^_]*)_[^_]*", path.stem):
+            yield Clip(path, path.stem, named[1], group=named[2])
         else:
             skipped.append((path, "name is not <digit>_<speaker>_<take>"))
 
@@ -275,11 +269,11 @@ def _list_esc50(folder, skipped):
                             "python -m audiolib fetch esc10") from error
     files = {path.stem: path for path in _audio_files(folder / "audio", skipped)}
     for filename, fold, category, source, esc10 in rows:
-        if esc10 == "True":  # the table names .wav or .ogg, whichever the copy once had
-            if (path := files.get(Path(filename).stem)) is not None:
-                yield Clip(path, path.stem, category, group=source, fold=fold)
-            else:
-                skipped.append((folder / "audio" / filename, "in the table but not on disk"))
+        path = files.get(Path(filename).stem)  # the table names .wav or .ogg, whichever the copy once had
+        if esc10 == "True" and path is not None:
+            yield Clip(path, path.stem, category, group=source, fold=fold)
+        elif esc10 == "True":
+            skipped.append((folder / "audio" / filename, "in the table but not on disk"))
 
 
 @dataclass(frozen=True)
@@ -292,11 +286,10 @@ class Report:
     duplicates: tuple[tuple[str, ...], ...]
 
     def __str__(self):
-        lines = [f"{self.corpus}: {self.ok} clips are fine, {len(self.problems)} are not, "
-                 f"{len(self.duplicates)} sets of exact duplicates"]
-        lines += [f"  {name}: {reason}" for name, reason in self.problems]
-        lines += [f"  the same audio: {', '.join(names)}" for names in self.duplicates]
-        return "\n".join(lines)
+        return "\n".join([f"{self.corpus}: {self.ok} clips are fine, {len(self.problems)} are not, "
+                          f"{len(self.duplicates)} sets of exact duplicates",
+                          *(f"  {name}: {reason}" for name, reason in self.problems),
+                          *(f"  the same audio: {', '.join(names)}" for names in self.duplicates)])
 
 
 def check(corpus, *, progress=True):
@@ -486,17 +479,19 @@ def _unpack(archive, folder, description):
             unpacked.mkdir()
             file.extractall(unpacked, wanted, **({} if zipped else {"filter": "data"}))
         os.replace(next(unpacked.iterdir(), unpacked), folder)
-    except (*DAMAGED, OSError) as error:
+    except AudiolibError:
+        raise
+    except Exception as error:  # of a damaged archive zipfile, tarfile and the decompressors raise nearly everything
         raise AudiolibError(f"cannot be unpacked ({error}): no archive, damaged, truncated, or no room") from error
 
 
 def _from_kaggle(handle, folder):
     try:
         import kagglehub
-    except ImportError as error:
-        raise AudiolibError("needs kagglehub: install it with pip install kagglehub") from error
-    try:
+
         source = Path(kagglehub.dataset_download(handle))
         shutil.copytree(next(source.glob("**/genres_original")), folder / "genres_original")
+    except ImportError as error:
+        raise AudiolibError("needs kagglehub: install it with pip install kagglehub") from error
     except Exception as error:  # whatever kagglehub raises: no network, no account; the way out is the same
         raise AudiolibError(f"kagglehub failed ({type(error).__name__}: {error})") from error
