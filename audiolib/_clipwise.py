@@ -28,7 +28,10 @@ def clipwise(function, corpus, *, jobs=None, progress=True, what="features"):
 
 
 def warn_skipped(corpus, skipped):
-    """One warning for all skipped clips: how many, and the first few with their reasons."""
+    """One warning for all skipped clips: how many, and the first few with their reasons; an error if none is left."""
+    if len(skipped) == len(corpus):
+        first = "".join(f"; the first: {name}: {reason}" for name, reason in skipped[:1])
+        raise AudiolibError(f"{corpus.name} ({corpus.root}): none of its {len(corpus)} clips can be used{first}")
     if skipped:
         few = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
         more = "; ... (all in Features.skipped)" if len(skipped) > 3 else ""

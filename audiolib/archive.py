@@ -72,8 +72,6 @@ def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, pr
         else:
             tracks.append((clip.name, clip.label, *track))
     warn_skipped(corpus, skipped)
-    if not tracks:
-        raise AudiolibError(f"{corpus.name}: none of its {len(corpus)} clips can be used; the first: {skipped[0][1]}")
     names, labels, codes, floors, peaks = zip(*tracks, strict=True)
     lengths = [len(code) for code in codes]
     shortest = int(np.argmin(lengths))

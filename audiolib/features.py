@@ -362,13 +362,11 @@ def extract(corpus, frontend=LOG_MEL, *, jobs=None, cache=True, progress=True):
     corpora.cache_root()  # an error where there is none: librosa finds no place for its own either
     key = cache and _cache.key([clip.path for clip in corpus.clips], frontend=asdict(frontend))
     found = _cache.load(key) if cache else None
-    if found is None:
-        *found, passing = _run(corpus, frontend, jobs, progress)
-        if cache and not passing:
-            _cache.save(key, *found)
-    x, facts = found
+    x, facts, lasting = (*found, False) if found else _run(corpus, frontend, jobs, progress)
     skipped = [(clip.name, reason) for clip, reason in zip(corpus.clips, facts["reasons"], strict=True) if reason]
     warn_skipped(corpus, skipped)
+    if cache and lasting:
+        _cache.save(key, x, facts)
     used = [(count, clip.name, clip.label, clip.group, clip.fold, digest) for clip, count, digest
             in zip(corpus.clips, facts["counts"], facts["digests"], strict=True) if count]
     counts, *per_clip = zip(*used, strict=True)
@@ -385,16 +383,16 @@ def _segments(clip, frontend):
 
 
 def _run(corpus, frontend, jobs, progress):
-    """x; what belongs to it: its SHA-256 and per clip segments, digest, reason for none; whether a failure may pass."""
+    """x; its SHA-256 and per clip segments, digest, reason for none; whether that lasts (no failure may pass)."""
     x = np.empty((0, frontend.frames, frontend.bands), np.float32)
-    counts, digests, reasons, rows, sha256, may_pass = [], [], [], 0, hashlib.sha256(), False
+    counts, digests, reasons, rows, sha256, lasting = [], [], [], 0, hashlib.sha256(), True
     function = functools.partial(_segments, frontend=frontend)
     for result, reason, passing in clipwise(function, corpus, jobs=jobs, progress=progress):
         part, digest = result or (x[:0], None)
         counts.append(len(part))
         digests.append(digest)
         reasons.append(reason)
-        may_pass |= passing
+        lasting &= not passing
         rows += len(part)
         if rows > len(x):  # room for as many segments a clip as so far; growing in place keeps one copy only
             room = max(math.ceil(rows / len(counts) * len(corpus)), len(x) + len(x) // 20)
@@ -402,7 +400,4 @@ def _run(corpus, frontend, jobs, progress):
         x[rows - len(part) : rows] = part
         sha256.update(part)  # here, while the other cores work on the next clips
     x.resize((rows, *x.shape[1:]), refcheck=False)
-    if not rows:
-        first = f"; the first: {corpus.clips[0].name}: {reasons[0]}" if reasons else ""
-        raise AudiolibError(f"{corpus.name} ({corpus.root}): none of its {len(corpus)} clips can be used{first}")
-    return x, {"counts": counts, "digests": digests, "reasons": reasons, "sha256": sha256.hexdigest()}, may_pass
+    return x, {"counts": counts, "digests": digests, "reasons": reasons, "sha256": sha256.hexdigest()}, lasting
