@@ -87,7 +87,7 @@ def mixed(y):
 
 @contextlib.contextmanager
 def within_memory(path):
-    """Makes of a MemoryError an AudiolibError that names the file."""
+    """Makes of a MemoryError an error that names the file."""
     try:
         yield
     except MemoryError as error:

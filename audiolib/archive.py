@@ -39,20 +39,11 @@ _SCALARS = {"sample_rate": (1, 1e6), "n_fft": (1, 2**31), "hop_length": (1e-3, 1
 
 
 def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, progress=True):
-    """Write the log-mel archive of a corpus.
+    """Write the log-mel archive of a corpus to a file, whole or not at all; one that is there is replaced.
 
-    Parameters
-    ----------
-    path : str or Path
-        File to write, whole or not at all; one that is there is replaced.
-    corpus : Corpus
-    frontend : Frontend
-        Of kind "mel"; its segments play no part.
-    seconds : float > 0, optional
-        Length to which every track is cut; shorter ones are skipped, with a warning. By default that of the shortest
-        track, which is an error if more than half of the usual length would be lost.
-    jobs, progress
-        As for `audiolib.features.extract`.
+    The frontend is of kind "mel"; its segments play no part. Every track is cut to so many `seconds`, and shorter ones
+    are skipped, with a warning; by default to the shortest track, which is an error if more than half of the usual
+    length would be lost. `jobs` and `progress` are those of `audiolib.features.extract`.
     """
     path = Path(path)
     if frontend.kind != "mel":
@@ -103,26 +94,15 @@ def find(path):
 
 
 def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
-    """Features from a log-mel archive.
+    """`Features` from a log-mel archive, whose path is as `find` takes it; an error if it is not whole and consistent.
 
-    Parameters
-    ----------
-    path : str or Path
-        As `find` takes it.
-    segment_seconds : float > 0
-        A segment gets as many frames as start within it: 6 s are 77 frames of 77.5 ms.
-    kind : "mel" or "mfcc"
-    n_mfcc : int, 1 to the number of bands
-        Only used by "mfcc".
-
-    Returns
-    -------
-    Features
-        Groups and folds are None; digests are of the codes, so that exact duplicates are equal.
+    A segment gets as many frames as start within it: 6 s are 77 frames of 77.5 ms. The `kind` is "mel", or "mfcc" with
+    the first `n_mfcc` coefficients, at most one a band. Groups and folds are None; digests are of the codes, so that
+    exact duplicates are equal.
     """
     _checks.one_of("kind", kind, ("mel", "mfcc"))
     path = find(path)
-    content = _checked(path, _content(path))
+    content = _content(path)
     facts = {name: content[name].item() for name in _SCALARS}
     code, floor, peak = content["code"], content["floor_db"], content["peak_db"]
     hop_seconds = facts["hop_length"] / facts["sample_rate"]
@@ -159,7 +139,7 @@ def _encode(clip, *, frontend, seconds):
 
 
 def _content(path):
-    """All arrays of an archive that we know of; never unpickles."""
+    """The arrays of an archive, once every promise of the format is found to hold; never unpickles."""
     names = ("code", "floor_db", "peak_db", "track", "label", *_SCALARS)
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -176,11 +156,6 @@ def _content(path):
         raise AudiolibError(f"{path}: not an .npz file, or damaged or truncated ({what:.200}); get it again") from error
     if missing:
         raise AudiolibError(f"{path}: not a log-mel archive, it lacks {', '.join(missing)}")
-    return content
-
-
-def _checked(path, content):
-    """The same content, once every promise of the format is found to hold."""
 
     def need(condition, what):
         if not condition:

@@ -326,21 +326,11 @@ def _examine(clip):
 
 
 def flaw(y, sr):
-    """Why a recording that can be read is nothing to listen to or to learn from; the one rule of `check` and features.
+    """Why a recording that can be read is nothing to listen to or learn from, or "": one rule for check and features.
 
-    Judged is the mono mix, which is what features hear, at the file's own rate: resampling would round the edges.
-
-    Parameters
-    ----------
-    y : float array [sample] or [channel, sample]
-        As decoded; only with its channels can one that cancels the other nearly, but not to the last bit, be told.
-    sr : int
-        Rate in Hz.
-
-    Returns
-    -------
-    str
-        Too short to be a clip, silent, in antiphase or constant; "" if it is none of these.
+    Judged is the mono mix of a signal ([sample] or [channel, sample] as decoded, of a rate in Hz), which is what
+    features hear, at the file's own rate: resampling would round the edges. Only with its channels can one that cancels
+    the other nearly, but not to the last bit, be told.
     """
     y = np.atleast_2d(y)
     if y.shape[1] < SHORTEST * sr:
@@ -447,11 +437,11 @@ def _remove_leftovers(name, root):
 
 def _download(url, path, progress):
     """One file; a connection that breaks is tried again from the start."""
-    for attempt in range(2):
+    for last in (False, True):
         try:
             return pooch.HTTPDownloader(progressbar=progress, chunk_size=2**16)(url, str(path), None)
         except OSError as error:  # of the network (requests' errors are OSErrors) or of the disk
-            if attempt:
+            if last:
                 raise AudiolibError(f"download failed ({error})") from error
 
 

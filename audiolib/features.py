@@ -147,25 +147,15 @@ PAPER_MFCC = Frontend(kind="mfcc")
 
 
 def transform(y, frontend=LOG_MEL):
-    """Log-mel levels or MFCCs of a signal's segments.
+    """Log-mel levels (in dB) or MFCCs of a signal's segments: float32 [segment, frame, band].
 
-    Parameters
-    ----------
-    y : float array [sample], finite
-        Mono signal at ``frontend.sample_rate``, no shorter than a segment (unless the frontend pads).
-    frontend : Frontend
+    The signal is a float array [sample], mono and finite, at ``frontend.sample_rate``, and no shorter than a segment
+    unless the frontend pads.
 
-    Returns
-    -------
-    float32 array [segment, frame, band]
-        In dB re power 1.0, or the cepstral coefficients of that.
-
-    Examples
-    --------
     >>> transform(np.sin(np.arange(7 * 22050)), PAPER_MFCC).shape  # two whole segments of 3 s
     (2, 130, 13)
     """
-    levels = mel_levels(_cut(_signal(y), frontend), frontend)
+    levels = mel_levels(_cut(y, frontend), frontend)
     if frontend.top_db is not None:
         np.maximum(levels, levels.max(axis=(1, 2), keepdims=True) - np.float32(frontend.top_db), out=levels)
     return cepstrum(levels, frontend.n_mfcc) if frontend.kind == "mfcc" else levels
@@ -204,8 +194,8 @@ def cepstrum(levels, n_mfcc=13):
     return np.ascontiguousarray(coefficients, np.float32)
 
 
-def _signal(y):
-    """`y` as a float32 signal, or the error that guesses what it is instead."""
+def _cut(y, frontend):
+    """Whole segments [segment, sample] of a signal in float32, or the error that guesses what it is instead."""
     y = np.asarray(y)
     if y.ndim != 1:
         raise AudiolibError(f"y has shape {y.shape}, expected [sample]; is it stereo? Take the mean over the channels")
@@ -214,11 +204,7 @@ def _signal(y):
     if not np.isfinite(y).all():
         raise AudiolibError(f"y holds {np.count_nonzero(~np.isfinite(y))} samples that are NaN or infinite")
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and mel_levels says so
-        return y.astype(np.float32, copy=False)
-
-
-def _cut(y, frontend):
-    """Whole segments [segment, sample] of a signal, without a copy."""
+        y = y.astype(np.float32, copy=False)
     length = frontend.segment_samples
     if len(y) < length:
         if not frontend.pad_short or len(y) == 0:

@@ -116,16 +116,11 @@ def track(features, *, seed=0):
 
 
 def listed(features, lists, *, seed=0):
-    """The division that lists of names give.
+    """The division that lists of names give; the seed is only kept: they leave nothing to chance.
 
-    Parameters
-    ----------
-    features : Features
-    lists : mapping or path
-        ``{"train": names, "valid": names, "test": names}``, or a folder with ``{train,valid,test}_filtered.txt``.
-        If one in twenty of the names or fewer are not in the corpus, a warning counts them.
-    seed : int
-        Only kept in the result: given lists leave nothing to chance.
+    The lists are a dict ``{"train": names, "valid": names, "test": names}``, or a path: a folder with
+    ``{train,valid,test}_filtered.txt``. If one in twenty of the names or fewer are not in the corpus, a warning counts
+    them.
     """
     if not isinstance(lists, dict):
         lists = {part: _read_list(Path(lists) / f"{part}_filtered.txt") for part in PARTS}
