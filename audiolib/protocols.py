@@ -93,9 +93,7 @@ def segment(features, *, seed=0):
     The paper's ``prepare_dataset(x, y, 0.25, 0.2)``: scikit-learn's ``train_test_split`` twice, not stratified.
     Segments of one track go to all three parts: this is the leak that chapter 11 measures.
     """
-    if len(features) < 4:
-        raise AudiolibError(f"{features.corpus}: {len(features)} segments cannot be divided into three parts")
-    return _checked(features, "segment", seed, *_at_random(len(features), seed))
+    return _checked(features, "segment", seed, *_at_random(features, "segments", len(features), seed))
 
 
 def track(features, *, seed=0):
@@ -106,12 +104,7 @@ def track(features, *, seed=0):
     """
     unit = _units(features)
     firsts = np.unique(unit, return_index=True)[1]  # one clip of each unit; its label stands for the unit's
-    try:
-        parts = _at_random(len(firsts), seed, np.array(features.clip_labels)[firsts])
-    except ValueError as error:
-        raise AudiolibError(
-            f"{features.corpus}: {len(firsts)} independent tracks of {len(features.labels)} classes are too few for "
-            f"the protocol 'track' ({error}); use more tracks a class") from error
+    parts = _at_random(features, "independent tracks", len(firsts), seed, np.array(features.clip_labels)[firsts])
     return _checked(features, "track", seed, *(_segments(features, np.isin(unit, part)) for part in parts), unit=unit)
 
 
@@ -268,19 +261,20 @@ def _folds_of(features, folds):
     if folds is None and len(names) <= 10:
         return [None if group is None else 1 + names.index(group) for group in features.groups]
     folds = 5 if folds is None else folds
-    unit = _units(features, features.groups)
-    if not 2 <= folds <= len(np.unique(unit)):
-        raise AudiolibError(f"{folds} folds cannot be made of {len(np.unique(unit))} groups")
-    return list(_stratified(np.array(features.clip_labels), unit, folds, 0) + 1)
+    return list(1 + _stratified(np.array(features.clip_labels), _units(features, features.groups), folds, 0))
 
 
-def _at_random(count, seed, label=None):
+def _at_random(features, what, count, seed, label=None):
     """Train, valid and test: three parts of so many things, stratified if their labels are given."""
     from sklearn.model_selection import train_test_split
 
-    rest, test = train_test_split(np.arange(count), test_size=TEST_SHARE, random_state=seed, stratify=label)
-    label = None if label is None else label[rest]
-    return *train_test_split(rest, test_size=VALID_SHARE, random_state=seed, stratify=label), test
+    try:
+        rest, test = train_test_split(np.arange(count), test_size=TEST_SHARE, random_state=seed, stratify=label)
+        label = None if label is None else label[rest]
+        return *train_test_split(rest, test_size=VALID_SHARE, random_state=seed, stratify=label), test
+    except ValueError as error:
+        raise AudiolibError(f"{features.corpus}: {count} {what} of {len(features.labels)} classes are too few for three "
+                            f"parts ({error}); use more of each class") from error
 
 
 def _stratified(label, unit, folds, seed):
