@@ -273,8 +273,8 @@ def _at_random(features, what, count, seed, label=None):
         label = None if label is None else label[rest]
         return *train_test_split(rest, test_size=VALID_SHARE, random_state=seed, stratify=label), test
     except ValueError as error:
-        raise AudiolibError(f"{features.corpus}: {count} {what} of {len(features.labels)} classes are too few for three "
-                            f"parts ({error}); use more of each class") from error
+        raise AudiolibError(f"{features.corpus}: {count} {what} of {len(features.labels)} classes are too few to "
+                            f"divide ({error}); use more of each class") from error
 
 
 def _stratified(label, unit, folds, seed):
