@@ -42,22 +42,11 @@ NOT_SOUND = {b"%PDF": "a PDF", b"PK\3\4": "a zip archive", b"\x1f\x8b": "a gzip 
 
 
 def read(clip_or_path, *, sr=None, mono=True):
-    """Decode one clip.
+    """Decode one clip (a `Clip` or a path): the signal and its rate in Hz.
 
-    Parameters
-    ----------
-    clip_or_path : corpora.Clip, str or Path
-    sr : int, optional
-        Rate in Hz to resample to (librosa's ``soxr_hq``); by default the file's own.
-    mono : bool
-        Mean of the channels; otherwise all of them.
-
-    Returns
-    -------
-    y : float32 array [sample], or [channel, sample] if not mono
-        As decoded: integer formats lie in -1 to 1, float files may exceed it.
-    sr : int
-        Rate of ``y`` in Hz.
+    The signal is float32 [sample], the mean of the channels, or [channel, sample] if not `mono`. It is as decoded:
+    integer formats lie in -1 to 1, float files may exceed it. Its rate is the file's own, or `sr` (int, in Hz), to
+    which it is resampled by librosa's ``soxr_hq``.
 
     Raises
     ------

@@ -101,17 +101,9 @@ def digest(path):
 def load(name_or_path, *, root=None, make=True, progress=True):
     """The `Corpus` of that name, or the folder of ``<label>/<file>`` at that path; an error if it holds no clip.
 
-    Files are listed, not decoded. What is not in the corpus is counted in one warning and kept in ``Corpus.skipped``;
-    labels that look alike are told in another.
-
-    Parameters
-    ----------
-    name_or_path : str or Path
-        A key of ``DESCRIPTIONS`` ("synthetic" is made on first use), or a folder.
-    root : str or Path, optional
-    make : bool
-        Whether to make "synthetic" if it is not there, instead of an error.
-    progress : bool
+    A known corpus is a key of ``DESCRIPTIONS``; "synthetic" is made on first use, or, if not `make`, an error. Files are
+    listed, not decoded. What is not in the corpus is counted in one warning and kept in ``Corpus.skipped``; labels that
+    look alike are told in another.
     """
     name = str(name_or_path)  # papermill makes a number of a folder named 2021
     folder = Path(name)

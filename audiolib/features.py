@@ -326,24 +326,11 @@ def mfcc(features, n_mfcc=13):
 
 
 def extract(corpus, frontend=LOG_MEL, *, jobs=None, cache=True, progress=True):
-    """Features of all clips of a corpus that can be used; an error if not one can.
+    """Features of all clips of a corpus that can be used, in its order; an error if not one can.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        From `audiolib.corpora.load`.
-    frontend : Frontend
-    jobs : int, optional
-        Clips worked on at once; by default what ``joblib.parallel_config`` says, or else one a core.
-    cache : bool
-        Whether to look for the result under ``AUDIOLIB_CACHE`` first and to keep it there (a warning if it cannot be).
-    progress : bool
-        Whether to show a bar.
-
-    Returns
-    -------
-    Features
-        In the order of the corpus, whatever the number of jobs.
+    So many `jobs` work on clips at once; by default as many as ``joblib.parallel_config`` says, or else one a core.
+    With `cache` the result is looked for under ``AUDIOLIB_CACHE`` first and kept there, or a warning says why not; with
+    `progress` a bar is shown.
     """
     corpora.cache_root()  # an error where there is none: librosa finds no place for its own either
     key = cache and _cache.key([clip.path for clip in corpus.clips], frontend=asdict(frontend))

@@ -127,21 +127,13 @@ def listed(features, lists, *, seed=0):
 def grouped(features, *, fold, by="fold", folds=None, seed=0):
     """One fold of a cross-validation whose folds are made of whole groups.
 
-    The fold is the test part; a fifth of the groups that remain, chosen by the seed and stratified as well as whole
-    groups allow, is for validation. The test parts of all folds together hold each clip once.
+    The fold (int >= 1) is the test part; a fifth of the groups that remain, chosen by the seed and stratified as well
+    as whole groups allow, is for validation. The test parts of all folds together hold each clip once.
 
-    Parameters
-    ----------
-    features : Features
-    fold : int >= 1
-        Which fold to test on.
-    by : {"fold", "group"} or path
-        ``"fold"``: the folds that the corpus comes with. ``"group"``: folds made here. A path: a folder with
-        ``artist_fold<N>_evaluate_groups.txt``, each line a name, a tab and an artist; clips in none are left out.
-    folds : int, optional
-        Number of folds to make of groups; default one a group if there are at most ten, else five. Which group is in
-        which fold does not depend on the seed, so that runs of several seeds are tested on the same parts.
-    seed : int
+    By "fold", they are those that the corpus comes with. By "group", so many as `folds` are made here; by default one a
+    group if there are at most ten, else five. Which group is in which fold does not depend on the seed, so that runs of
+    several seeds are tested on the same parts. By a path, they are those of a folder's
+    ``artist_fold<N>_evaluate_groups.txt``, each line a name, a tab and an artist; clips in none are left out.
     """
     groups = features.groups
     if by in ("fold", "group"):
