@@ -101,9 +101,9 @@ def digest(path):
 def load(name_or_path, *, root=None, make=True, progress=True):
     """The `Corpus` of that name, or the folder of ``<label>/<file>`` at that path; an error if it holds no clip.
 
-    A known corpus is a key of ``DESCRIPTIONS``; "synthetic" is made on first use, or, if not `make`, an error. Files are
-    listed, not decoded. What is not in the corpus is counted in one warning and kept in ``Corpus.skipped``; labels that
-    look alike are told in another.
+    A known corpus is a key of ``DESCRIPTIONS``; "synthetic" is made on first use or, without `make`, an error. Files
+    are listed, not decoded. What is not in the corpus is counted in one warning and kept in ``Corpus.skipped``; labels
+    that look alike are told in another.
     """
     name = str(name_or_path)  # papermill makes a number of a folder named 2021
     folder = Path(name)
