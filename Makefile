@@ -94,7 +94,7 @@ publish: book  ## put the rendered book on the branch gh-pages of origin
 lock:  ## resolve the dependencies of pyproject.toml anew
 	"$$PYTHON" -m venv $(BUILD)/lock-env
 	$(BUILD)/lock-env/bin/pip install --quiet uv
-	$(BUILD)/lock-env/bin/uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11 \
+	$(BUILD)/lock-env/bin/uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.11.4 \
 	    --generate-hashes --no-annotate --upgrade --custom-compile-command 'make lock' --output-file requirements.lock
 
 clean:  ## remove what was made (pages, executed chapters, embedded corpus, cached features)
@@ -106,8 +106,8 @@ clean-all: clean  ## remove the environment as well
 # The environment: exactly the lock, checked by hash, and the library in place of a copy. pip installs uv, uv the rest:
 # it took 88 s where pip took 170 (nothing cached, two cores).
 $(ENV): requirements.lock pyproject.toml
-	@"$$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	    { echo "make: $$PYTHON is not Python 3.11, 3.12 or 3.13; say which to take: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@"$$PYTHON" -c 'import sys; sys.exit(not (3, 11, 4) <= sys.version_info < (3, 14))' || \
+	    { echo "make: $$PYTHON is not Python 3.11, 3.12 or 3.13 (3.11.4 or later); say which to take: make PYTHON=python3.12 ..." >&2; exit 1; }
 	"$$PYTHON" -m venv "$$VENV"
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > "$$VENV"/uv.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r "$$VENV"/uv.txt

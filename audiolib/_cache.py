@@ -16,7 +16,9 @@ import time
 import warnings
 from pathlib import Path
 
+import av
 import numpy as np
+import soundfile
 
 from audiolib import corpora
 from audiolib._files import written_whole
@@ -37,13 +39,7 @@ def key(paths, **facts):
 
 
 def load(key):
-    """What was saved under a key, (array, facts), or None; the array is mapped: read-only, in memory as far as used.
-
-    Warns
-    -----
-    UserWarning
-        If what lies there is damaged.
-    """
+    """What was saved under a key, (array, facts), or None (with a warning if it is damaged); the array is mapped."""
     about = _folder() / f"{key}.json"
     try:
         entry = json.loads(about.read_bytes())
@@ -108,11 +104,8 @@ def _state(path):
 @functools.cache
 def _versions():
     """Everything outside the corpus and the frontend that the numbers could depend on."""
-    import av
-    import soundfile
-
-    names = ("av", "librosa", "numpy", "scipy", "soundfile", "soxr")
     sources = (Path(__file__).with_name(f"{name}.py").read_bytes() for name in ("_decode", "corpora", "features"))
+    names = ("av", "librosa", "numpy", "scipy", "soundfile", "soxr")
     return {name: importlib.metadata.version(name) for name in names} | {
         "ffmpeg": av.library_versions, "libsndfile": soundfile.__libsndfile_version__,
         "code": hashlib.sha256(b"".join(sources)).hexdigest()}

@@ -15,10 +15,10 @@ class Description:
     layout: str  # how its files lie: "genres" (GTZAN's way), "esc50" or "fsdd"
     folders: tuple[str, ...]  # where it may lie under the data root, first match wins
     licence: str
-    citation: str  # key in book/references.bib
-    homepage: str
     clips: int
     classes: int
+    citation: str = ""  # key in book/references.bib
+    homepage: str = ""
     groups: str = ""  # what a group is; empty if the corpus has none
     folds: int = 0
     urls: tuple[str, ...] = ()  # archives with the same audio, tried in this order; "kaggle:" is a name there
@@ -32,24 +32,17 @@ class Description:
 DESCRIPTIONS = {
     "synthetic": Description(
         title="Ten genres composed and synthesised by this library",
-        layout="genres",
-        folders=(),  # it is made, in the cache
+        layout="genres", folders=(),  # it is made, in the cache
         licence="MIT, as the library",
-        citation="",
-        homepage="",
-        clips=100,
-        classes=10,
+        clips=100, classes=10,
         by_hand="nothing to fetch: the library makes it on first use",
     ),
     "gtzan-mini": Description(
         title="GTZAN, the first ten tracks of each genre (ISMIR 2021 tutorial on tempo, beat and downbeat)",
-        layout="genres",
-        folders=("gtzan-mini/genres",),
-        licence="none stated: research use, do not redistribute",
-        citation="tzanetakis2002gtzan",
+        layout="genres", folders=("gtzan-mini/genres",),
+        licence="none stated: research use, do not redistribute", citation="tzanetakis2002gtzan",
         homepage="https://github.com/TempoBeatDownbeat/gtzan_mini",
-        clips=100,
-        classes=10,
+        clips=100, classes=10,
         urls=("https://github.com/TempoBeatDownbeat/gtzan_mini/archive/refs/heads/main.zip",),
         members=r"genres/[a-z]+/[a-z]+\.\d{5}\.wav",
         limit=200_000_000,
@@ -59,14 +52,11 @@ DESCRIPTIONS = {
     ),
     "gtzan": Description(
         title="GTZAN, 1000 tracks of 30 s in ten genres",
-        layout="genres",
-        folders=tuple(f"{outer}{inner}" for outer in ("gtzan/", "gtzan/Data/", "", "Data/")
-                      for inner in ("genres", "genres_original")),
-        licence="none stated: research use, do not redistribute",
-        citation="tzanetakis2002gtzan",
+        layout="genres", folders=tuple(f"{outer}{inner}" for outer in ("gtzan/", "gtzan/Data/", "", "Data/")
+                                       for inner in ("genres", "genres_original")),
+        licence="none stated: research use, do not redistribute", citation="tzanetakis2002gtzan",
         homepage="https://www.kaggle.com/datasets/andradaolteanu/gtzan-dataset-music-genre-classification",
-        clips=1000,
-        classes=10,
+        clips=1000, classes=10,
         urls=("kaggle:andradaolteanu/gtzan-dataset-music-genre-classification",),
         content_source="nobody states checksums of this copy: verified are Kaggle's own (by kagglehub) and the count",
         by_hand="the official address has been dead since 2022: download the set from Kaggle (with a free account), "
@@ -74,15 +64,10 @@ DESCRIPTIONS = {
     ),
     "esc10": Description(
         title="ESC-10, environmental sounds: the ten classes of ESC-50 under a free licence",
-        layout="esc50",
-        folders=("esc10", "ESC-50-master", "ESC-50", "esc50"),
-        licence="CC BY 3.0",
-        citation="piczak2015esc",
+        layout="esc50", folders=("esc10", "ESC-50-master", "ESC-50", "esc50"),
+        licence="CC BY 3.0", citation="piczak2015esc",
         homepage="https://github.com/karolpiczak/ESC-50",
-        clips=400,
-        classes=10,
-        groups="source recording",
-        folds=5,
+        clips=400, classes=10, groups="source recording", folds=5,
         urls=("https://github.com/karolpiczak/ESC-50/archive/master.zip",
               "https://github.com/karoldvl/ESC-50/archive/master.zip"),
         members=r"audio/\d-\d+-[A-Z]-(0|1|10|11|12|20|21|38|40|41)\.wav|meta/esc50\.csv|LICENSE|README\.md",
@@ -93,14 +78,10 @@ DESCRIPTIONS = {
     ),
     "fsdd": Description(
         title="Free Spoken Digit Dataset, six speakers say 0 to 9 fifty times",
-        layout="fsdd",
-        folders=("fsdd/recordings",),
-        licence="CC BY-SA 4.0",
-        citation="jackson2018fsdd",
+        layout="fsdd", folders=("fsdd/recordings",),
+        licence="CC BY-SA 4.0", citation="jackson2018fsdd",
         homepage="https://github.com/Jakobovski/free-spoken-digit-dataset",
-        clips=3000,
-        classes=10,
-        groups="speaker",
+        clips=3000, classes=10, groups="speaker",
         urls=("https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz",
               "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip"),
         members=r"recordings/\d_[a-z]+_\d+\.wav|README\.md",

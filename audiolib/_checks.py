@@ -1,7 +1,4 @@
-"""Checks of arguments that every module shares: each returns a plain Python value, or says what is wrong with it.
-
-Messages name the argument, its value, and what would do.
-"""
+"""Checks of arguments: a plain Python value comes back, or an error says the name, the value, and what would do."""
 
 import difflib
 import math
@@ -15,8 +12,6 @@ LARGEST = 2**31 - 1  # of any whole number; what is larger is a slip, and no arr
 def whole(name, value, least=1, most=LARGEST):
     """A whole number from `least` to `most`, as an int (NumPy's are taken, booleans are not).
 
-    >>> whole("epochs", 3)
-    3
     >>> whole("epochs", 0)
     Traceback (most recent call last):
     audiolib.AudiolibError: epochs=0: must be a whole number from 1 to 2147483647
@@ -33,8 +28,6 @@ def whole(name, value, least=1, most=LARGEST):
 def number(name, value, least=-math.inf, most=math.inf, *, above=-math.inf):
     """A finite number from `least` to `most` and above `above`, as a float (texts and booleans are none).
 
-    >>> number("rate", 2)
-    2.0
     >>> number("rate", 0, above=0)
     Traceback (most recent call last):
     audiolib.AudiolibError: rate=0: must be a finite number, above 0
@@ -59,7 +52,13 @@ def one_of(name, value, known):
     """
     known = tuple(known)
     if not isinstance(value, str) or value not in known:
-        close = difflib.get_close_matches(str(value), known, 1)
-        guess = f"did you mean {close[0]!r}? Choose" if close else "choose"
-        raise AudiolibError(f"{name}={value!r:.60} is not known; {guess} one of {', '.join(known)}")
+        meant = guess(value, known)
+        raise AudiolibError(f"{name}={value!r:.60} is not known; {meant}{'Choose' if meant else 'choose'} one of "
+                            + ", ".join(known))
     return value
+
+
+def guess(value, known):
+    """The question whether the nearest of what is known was meant, or "" if nothing is near."""
+    near = difflib.get_close_matches(str(value), known, 1)
+    return f"did you mean {near[0]!r}? " if near else ""

@@ -6,32 +6,20 @@ import joblib
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from audiolib import AudiolibError
+from audiolib import AudiolibError, _checks
 
 
 def clipwise(function, corpus, *, jobs=None, progress=True, what="features"):
     """Results of a function of each clip, in the corpus's order, as they come; parallel as `extract` says.
 
-    Parameters
-    ----------
-    function : callable
-        Takes a `Clip`; must be importable (or a `functools.partial` of such), to be sent to other processes.
-    corpus : Corpus
-    jobs : int, optional
-    progress : bool
-    what : str
-        Word beside the progress bar.
-
-    Yields
-    ------
-    (result, None, False) or (None, str, bool)
-        What the function returned; or the reason why the clip cannot be used, without the file's path, and whether it
-        may pass because it lies in the machine and not in the file.
+    The function must be importable (or a `functools.partial` of such), to be sent to other processes; `what` stands
+    beside the bar. Yields ``(result, None, False)``, or for a clip that cannot be used ``(None, reason, passing)``: the
+    reason without the file's path, and whether it may pass because it lies in the machine and not in the file.
     """
-    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0):
-        raise AudiolibError(f"jobs={jobs!r}: must be a whole number, or -1 for one a core")
     if jobs is None and joblib.parallel.get_active_backend()[1] is None:
         jobs = -1  # nobody said anything, and joblib alone would take one core
+    if jobs is not None and _checks.whole("jobs", jobs, least=-_checks.LARGEST) == 0:
+        raise AudiolibError("jobs=0: nobody would work; choose a number of jobs, or -1 for one a core")
     work = joblib.Parallel(n_jobs=jobs, prefer="threads", return_as="generator")
     results = work(joblib.delayed(_attempt)(function, clip) for clip in corpus.clips)
     # One BLAS thread a clip: the cores are busy with clips already.
@@ -40,7 +28,10 @@ def clipwise(function, corpus, *, jobs=None, progress=True, what="features"):
 
 
 def warn_skipped(corpus, skipped):
-    """One warning for all skipped clips: how many, and the first few with their reasons."""
+    """One warning for all skipped clips: how many, and the first few with their reasons; an error if none is left."""
+    if len(skipped) == len(corpus):
+        first = "".join(f"; the first: {name}: {reason}" for name, reason in skipped[:1])
+        raise AudiolibError(f"{corpus.name} ({corpus.root}): none of its {len(corpus)} clips can be used{first}")
     if skipped:
         few = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
         more = "; ... (all in Features.skipped)" if len(skipped) > 3 else ""
@@ -58,7 +49,8 @@ def _attempt(function, clip):
     except (AudiolibError, OSError, MemoryError) as error:
         # By convention whoever turns a failure of the system into an AudiolibError keeps it as the cause; that is told
         # here, in the worker, since a cause does not travel between processes. A refused content has another cause.
-        passing = isinstance(error.__cause__ if isinstance(error, AudiolibError) else error, OSError | MemoryError)
-        reason = str(error) if isinstance(error, AudiolibError) else f"{type(error).__name__} {error}".strip()
+        ours = isinstance(error, AudiolibError)
+        passing = isinstance(error.__cause__ if ours else error, OSError | MemoryError)
+        reason = str(error) if ours else f"{type(error).__name__} {error}".strip()
         reason = reason.removeprefix(f"{clip.path}: ").replace(str(clip.path), clip.path.name)
-        return None, f"{reason} (this may pass: try again)" if passing else reason, passing
+        return None, reason + " (this may pass: try again)" * passing, passing

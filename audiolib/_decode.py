@@ -7,6 +7,7 @@ Ogg, the frames of an MP3, the time stamps of the rest. Where a header promises 
 
 Encoders put silence before the sound and behind it. It is cut off where the file says how much there is (Opus, Vorbis,
 MP3 with LAME's header, the beginning of AAC in MP4); an MP3 without that header keeps it, about 0.05 s at either end.
+FFmpeg cuts it off where LAME's header says that the sound ends: if it counts too few frames, some 20 ms lack there.
 """
 
 import contextlib
@@ -41,22 +42,11 @@ NOT_SOUND = {b"%PDF": "a PDF", b"PK\3\4": "a zip archive", b"\x1f\x8b": "a gzip 
 
 
 def read(clip_or_path, *, sr=None, mono=True):
-    """Decode one clip.
+    """Decode one clip (a `Clip` or a path): the signal and its rate in Hz.
 
-    Parameters
-    ----------
-    clip_or_path : corpora.Clip, str or Path
-    sr : int, optional
-        Rate in Hz to resample to (librosa's ``soxr_hq``); by default the file's own.
-    mono : bool
-        Mean of the channels; otherwise all of them.
-
-    Returns
-    -------
-    y : float32 array [sample], or [channel, sample] if not mono
-        As decoded: integer formats lie in -1 to 1, float files may exceed it.
-    sr : int
-        Rate of ``y`` in Hz.
+    The signal is float32 [sample], the mean of the channels, or [channel, sample] if not `mono`. It is as decoded:
+    integer formats lie in -1 to 1, float files may exceed it. Its rate is the file's own, or `sr` (int, in Hz), to
+    which it is resampled by librosa's ``soxr_hq``.
 
     Raises
     ------
@@ -69,10 +59,8 @@ def read(clip_or_path, *, sr=None, mono=True):
         raise AudiolibError(f"sr={sr!r}: to read {path} at another rate give it in whole Hz, {RATES[0]} to {RATES[1]}; "
                             "did you give kHz?")
     with within_memory(path):
-        blocks = []
-        for block, rate in stream(path):  # noqa: B007
-            blocks.append(block if not mono else block[0] if len(block) == 1 else block.mean(axis=0))
-        y = np.concatenate(blocks, axis=-1)
+        blocks, rates = zip(*((mixed(block) if mono else block, rate) for block, rate in stream(path)), strict=True)
+        y, rate = np.concatenate(blocks, axis=-1), rates[0]
         return (y, rate) if sr is None else (resample(y, rate, int(sr)), int(sr))
 
 
@@ -81,9 +69,14 @@ def resample(y, sr, to):
     return y if sr == to else librosa.resample(y, orig_sr=sr, target_sr=to, res_type="soxr_hq")
 
 
+def mixed(y):
+    """The mono mix [sample] of a signal [channel, sample]: the mean of its channels."""
+    return y[0] if len(y) == 1 else y.mean(axis=0)
+
+
 @contextlib.contextmanager
 def within_memory(path):
-    """Makes of a MemoryError an AudiolibError that names the file."""
+    """Makes of a MemoryError an error that names the file."""
     try:
         yield
     except MemoryError as error:
@@ -94,21 +87,9 @@ def within_memory(path):
 def stream(path):
     """Decode a file block by block, however long it is.
 
-    Parameters
-    ----------
-    path : str or Path
-
-    Yields
-    ------
-    block : float32 array [channel, sample]
-        Of any length but 0; end to end, they are the recording.
-    sr : int
-        Rate in Hz, the same for all.
-
-    Raises
-    ------
-    AudiolibError
-        As `read`; that a file is damaged or truncated may only be seen, and said, after the last block.
+    Yields float32 blocks [channel, sample] of any length but 0, which end to end are the recording, each with the rate
+    in Hz, the same for all. Errors are those of `read`; that a file is damaged or truncated may only be seen, and said,
+    after the last block.
     """
     got = 0
     try:
@@ -165,13 +146,12 @@ def _pcm(file, head):
         return None
     if sound.subtype.startswith("MPEG"):
         return sound.close()
-    return _pcm_blocks(sound)
 
-
-def _pcm_blocks(sound):
-    with sound:
+    def blocks():
         while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
             yield block.T, sound.samplerate
+
+    return blocks()
 
 
 def _counted(file, head):
@@ -237,7 +217,6 @@ def _compressed(file, head):
     if head[:4] == b"OggS" and not _has_last_page(file):
         raise _bad(file, "truncated, the last page of the stream is missing")
     skip = _behind_titles(file)
-    file.seek(skip)
 
     def seek(at, whence=os.SEEK_SET):
         return file.seek(at if whence else at + skip, whence) - skip
@@ -324,16 +303,16 @@ def _floats(frame):
 
 
 def _behind_titles(file):
-    """Where ID3's titles and pictures end; FFmpeg would guess from them and the file's ending what comes behind."""
+    """Go where ID3's titles and pictures end; FFmpeg would guess from them and the file's ending what comes behind."""
     at = file.seek(0)
     while (head := file.read(10))[:3] == b"ID3":  # the size has 7 bits in a byte
         at = file.seek(sum(byte << 7 * (3 - k) for k, byte in enumerate(head[6:10])), os.SEEK_CUR)
-    return at
+    return file.seek(at)
 
 
 def _promised_frames(file):
     """How many frames the header of an MP3 states, 0 if none; FFmpeg does not say which of its numbers are guesses."""
-    file.seek(_behind_titles(file))
+    _behind_titles(file)
     found = FRAMES.search(file.read(2**12))
     return int.from_bytes(found[1] or found[2], "big") if found else 0
 

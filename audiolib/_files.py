@@ -12,23 +12,9 @@ from audiolib import AudiolibError
 
 @contextlib.contextmanager
 def written_whole(path):
-    """A path to write to, whose file takes its place in one step when the block ends well, and goes when it does not.
+    """A Path to write to, whose file takes the place of `path` in one step, and goes if the block fails (OSError).
 
     Only a process that is killed leaves it behind: a hidden ``.NAME.<random>.part`` beside the file (see `parts`).
-
-    Parameters
-    ----------
-    path : Path
-        What is there is replaced.
-
-    Yields
-    ------
-    Path
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -46,21 +32,9 @@ def parts(path):
 
 
 def chosen_folder(variable, *inside):
-    """The folder that an environment variable names, or else (one inside) audiolib's in the user's cache folder.
+    """The folder (Path) that an environment variable names, or else (one inside) audiolib's in the user's cache folder.
 
-    Parameters
-    ----------
-    variable : str
-    *inside : str
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    AudiolibError
-        If neither is there: a user without a home.
+    An error if neither is there: a user without a home.
     """
     try:
         return Path(os.environ.get(variable) or pooch.os_cache("audiolib").joinpath(*inside)).expanduser()

@@ -39,25 +39,11 @@ _SCALARS = {"sample_rate": (1, 1e6), "n_fft": (1, 2**31), "hop_length": (1e-3, 1
 
 
 def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, progress=True):
-    """Write the log-mel archive of a corpus.
+    """Write the log-mel archive of a corpus to a file, whole or not at all; one that is there is replaced.
 
-    Parameters
-    ----------
-    path : str or Path
-        File to write, whole or not at all; one that is there is replaced.
-    corpus : Corpus
-    frontend : Frontend
-        Of kind "mel"; its segments play no part.
-    seconds : float > 0, optional
-        Length to which every track is cut; shorter ones are skipped, with a warning. By default that of the shortest
-        track, which is an error if more than half of the usual length would be lost.
-    jobs, progress
-        As for `audiolib.features.extract`.
-
-    Raises
-    ------
-    AudiolibError
-        If no track can be used, their lengths differ too much, or the file cannot be written.
+    The frontend is of kind "mel"; its segments play no part. Every track is cut to so many `seconds`, and shorter ones
+    are skipped, with a warning; by default to the shortest track, which is an error if more than half of the usual
+    length would be lost. `jobs` and `progress` are those of `audiolib.features.extract`.
     """
     path = Path(path)
     if frontend.kind != "mel":
@@ -68,33 +54,30 @@ def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, pr
         raise AudiolibError(f"{path}: is there and is not a file; choose another name")
     if seconds is not None:
         seconds = _checks.number("seconds", seconds, above=0)
-    results = clipwise(functools.partial(_encode, frontend=frontend, seconds=seconds), corpus,
-                       jobs=jobs, progress=progress, what="archive")
-    results = list(zip(corpus.clips, results, strict=True))
-    skipped = [(clip.name, reason) for clip, (_, reason, _) in results if reason]
+    encode = functools.partial(_encode, frontend=frontend, seconds=seconds)
+    tracks, skipped = [], []
+    for clip, (track, reason, _) in zip(
+            corpus.clips, clipwise(encode, corpus, jobs=jobs, progress=progress, what="archive"), strict=True):
+        if reason:
+            skipped.append((clip.name, reason))
+        else:
+            tracks.append((clip.name, clip.label, *track))
     warn_skipped(corpus, skipped)
-    tracks = [(clip, *track) for clip, (track, reason, _) in results if not reason]
-    if not tracks:
-        raise AudiolibError(f"{corpus.name}: none of its {len(corpus)} clips can be used; the first: {skipped[0][1]}")
-    clips, codes, floors, peaks = zip(*tracks, strict=True)
+    names, labels, codes, floors, peaks = zip(*tracks, strict=True)
     lengths = [len(code) for code in codes]
     shortest = int(np.argmin(lengths))
     if lengths[shortest] < np.median(lengths) / 2:
         raise AudiolibError(
-            f"{corpus.name}: {clips[shortest].name} has {lengths[shortest]} frames, but half of the clips have "
-            f"{np.median(lengths):g} or more, and all must be cut to one length; choose it with seconds="
-        )
-    numbers = {"sample_rate": float(frontend.sample_rate), "hop_length": float(frontend.hop_length),
-               "n_fft": frontend.n_fft, "n_mels": frontend.n_mels, "fmin": frontend.fmin,
-               "fmax": frontend.fmax or frontend.sample_rate / 2, "first_frame": 0.0}  # fmt: skip
+            f"{corpus.name}: {names[shortest]} has {lengths[shortest]} frames, but half of the clips have "
+            f"{np.median(lengths):g} or more, and all must be cut to one length; choose it with seconds=")
     try:
         with written_whole(path) as part, part.open("xb") as file:
             np.savez_compressed(
-                file, code=np.stack([code[: lengths[shortest]] for code in codes]),
-                floor_db=np.array(floors, np.float32), peak_db=np.array(peaks, np.float32),
-                track=np.array([clip.name for clip in clips]), label=np.array([clip.label for clip in clips]),
-                **numbers,
-            )  # fmt: skip
+                file, code=np.stack([code[: lengths[shortest]] for code in codes]), track=np.array(names),
+                label=np.array(labels), floor_db=np.array(floors, np.float32), peak_db=np.array(peaks, np.float32),
+                sample_rate=float(frontend.sample_rate), hop_length=float(frontend.hop_length), n_fft=frontend.n_fft,
+                n_mels=frontend.n_mels, fmin=frontend.fmin, fmax=frontend.fmax or frontend.sample_rate / 2,
+                first_frame=0.0)
     except OSError as error:
         raise AudiolibError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with room that "
                             "you may write to") from error
@@ -111,31 +94,15 @@ def find(path):
 
 
 def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
-    """Features from a log-mel archive.
+    """`Features` from a log-mel archive, whose path is as `find` takes it; an error if it is not whole and consistent.
 
-    Parameters
-    ----------
-    path : str or Path
-        As `find` takes it.
-    segment_seconds : float > 0
-        A segment gets as many frames as start within it: 6 s are 77 frames of 77.5 ms.
-    kind : "mel" or "mfcc"
-    n_mfcc : int, 1 to the number of bands
-        Only used by "mfcc".
-
-    Returns
-    -------
-    Features
-        Groups and folds are None; digests are of the codes, so that exact duplicates are equal.
-
-    Raises
-    ------
-    AudiolibError
-        If the file is not such an archive, whole and consistent, or shorter than a segment.
+    A segment gets as many frames as start within it: 6 s are 77 frames of 77.5 ms. The `kind` is "mel", or "mfcc" with
+    the first `n_mfcc` coefficients, at most one a band. Groups and folds are None; digests are of the codes, so that
+    exact duplicates are equal.
     """
     _checks.one_of("kind", kind, ("mel", "mfcc"))
     path = find(path)
-    content = _checked(path, _content(path))
+    content = _content(path)
     facts = {name: content[name].item() for name in _SCALARS}
     code, floor, peak = content["code"], content["floor_db"], content["peak_db"]
     hop_seconds = facts["hop_length"] / facts["sample_rate"]
@@ -148,15 +115,11 @@ def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
     x *= ((peak - floor) / np.float32(255))[:, None, None]
     x += floor[:, None, None]
     features = Features(
-        x=x.reshape(-1, length, code.shape[2]),
-        clip=np.repeat(np.arange(len(code)), count),
-        names=content["track"].tolist(),
-        clip_labels=content["label"].tolist(),
+        x=x.reshape(-1, length, code.shape[2]), clip=np.repeat(np.arange(len(code)), count), corpus=path.stem,
+        names=content["track"].tolist(), clip_labels=content["label"].tolist(),
         digests=[hashlib.sha256(np.ascontiguousarray(track)).hexdigest() for track in code],
-        corpus=path.stem,
         frontend={"kind": "mel", "archive": path.name, **facts, "segment_seconds": float(segment_seconds)},
-        hop_seconds=hop_seconds,
-    )
+        hop_seconds=hop_seconds)
     return features if kind == "mel" else mfcc(features, n_mfcc)
 
 
@@ -176,7 +139,7 @@ def _encode(clip, *, frontend, seconds):
 
 
 def _content(path):
-    """All arrays of an archive that we know of; never unpickles."""
+    """The arrays of an archive, once every promise of the format is found to hold; never unpickles."""
     names = ("code", "floor_db", "peak_db", "track", "label", *_SCALARS)
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -193,23 +156,18 @@ def _content(path):
         raise AudiolibError(f"{path}: not an .npz file, or damaged or truncated ({what:.200}); get it again") from error
     if missing:
         raise AudiolibError(f"{path}: not a log-mel archive, it lacks {', '.join(missing)}")
-    return content
-
-
-def _checked(path, content):
-    """The same content, once every promise of the format is found to hold."""
 
     def need(condition, what):
         if not condition:
             raise AudiolibError(f"{path}: not a valid log-mel archive: {what}")
 
     code = content["code"]
-    need(code.dtype == np.uint8, f"code is {code.dtype}, expected uint8")
+    for name, kind in {"code": np.uint8, "floor_db": np.float32, "peak_db": np.float32}.items():
+        need(content[name].dtype == kind, f"{name} is {content[name].dtype}, expected {kind.__name__}")
     need(code.ndim == 3 and code.size, f"code has shape {code.shape}, expected [track, frame, band]")
     for name in ("floor_db", "peak_db", "track", "label"):
         need(content[name].shape == code.shape[:1], f"{name} has shape {content[name].shape} for {len(code)} tracks")
     for name in ("floor_db", "peak_db"):
-        need(content[name].dtype == np.float32, f"{name} is {content[name].dtype}, expected float32")
         finite = np.abs(content[name]) < 1e4  # no level has more dB
         need(finite.all(), f"{name} is not finite for track {int(np.argmin(finite))}, or no level in dB")
     above = content["floor_db"] < content["peak_db"]

@@ -7,15 +7,14 @@ by block, ``mix`` as features hear it); ``check`` decodes all and lists what is 
 from its public address. Signals are float32, rates in Hz.
 
 What cannot be used is never dropped in silence: it is either an ``AudiolibError`` or a warning with a count, and it is
-kept in ``Corpus.skipped``.
+kept in ``Corpus.skipped``. Shared arguments: ``root``, the folder in which known corpora lie (by default `data_root`),
+and ``progress``, whether to show a bar.
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_architectures, 10_experiments, 11_leak
 """
 
 import csv
-import difflib
 import hashlib
-import lzma
 import os
 import re
 import shutil
@@ -26,7 +25,6 @@ import time
 import unicodedata
 import warnings
 import zipfile
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -36,9 +34,9 @@ import numpy as np
 import pooch
 from tqdm.auto import tqdm
 
-from audiolib import AudiolibError, _files
+from audiolib import AudiolibError, _checks, _files
 from audiolib._catalogue import DESCRIPTIONS, Description
-from audiolib._decode import read, resample, stream, within_memory
+from audiolib._decode import mixed, read, resample, stream, within_memory
 
 __all__ = ["DESCRIPTIONS", "Clip", "Corpus", "Description", "Report", "cache_root", "check", "content_digest",
            "data_root", "digest", "fetch", "flaw", "load", "mix", "read", "stream"]
@@ -48,9 +46,10 @@ _files.lend_cache()
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".au", ".aif", ".aiff", ".aac", ".opus", ".wma", ".webm", ".mp4",
             ".oga", ".mka", ".m4b", ".mp2", ".ac3", ".wv", ".ape", ".tta", ".amr", ".spx", ".caf", ".w64")
-# What zipfile and tarfile raise for broken input, next to OSError; RuntimeError is an encrypted or unknown member.
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
 SHORTEST = 0.1  # s; what is too short to be a clip
+# Bytes that are not UTF-8 or line breaks would break every list and record.
+UNPRINTABLE = ("name that cannot be printed; rename it" if sys.getfilesystemencoding() == "utf-8" else
+               "name that this Python cannot decode in its locale; start it with PYTHONUTF8=1, or rename it")
 CANCELLED = 0.01  # of the channels' level; what is left of less in the mono mix is rounding and coding noise
 
 
@@ -100,45 +99,28 @@ def digest(path):
 
 
 def load(name_or_path, *, root=None, make=True, progress=True):
-    """The corpus of that name, or the folder of ``<label>/<file>`` at that path.
+    """The `Corpus` of that name, or the folder of ``<label>/<file>`` at that path; an error if it holds no clip.
 
-    Files are listed, not decoded. What is not in the corpus is counted in one warning and kept in ``Corpus.skipped``;
-    labels that look alike are told in another.
-
-    Parameters
-    ----------
-    name_or_path : str or Path
-        A key of ``DESCRIPTIONS`` ("synthetic" is made on first use), or a folder.
-    root : str or Path, optional
-        Where known corpora lie; by default ``data_root()``.
-    make : bool
-        Whether to make "synthetic" if it is not there, instead of an error.
-    progress : bool
-        Whether to show a bar while "synthetic" is composed.
-
-    Returns
-    -------
-    Corpus
-
-    Raises
-    ------
-    AudiolibError
-        If it is not there, or holds no clip.
+    A known corpus is a key of ``DESCRIPTIONS``; "synthetic" is made on first use or, without `make`, an error. Files
+    are listed, not decoded. What is not in the corpus is counted in one warning and kept in ``Corpus.skipped``; labels
+    that look alike are told in another.
     """
-    name_or_path = str(name_or_path)  # papermill makes a number of a folder named 2021
-    description = DESCRIPTIONS.get(name_or_path)
-    if description is None:
-        name, folder = Path(os.path.abspath(name_or_path)).name, Path(name_or_path)
-        if not folder.is_dir():
-            raise AudiolibError(_no_folder(name_or_path))
+    name = str(name_or_path)  # papermill makes a number of a folder named 2021
+    folder = Path(name)
+    if (description := DESCRIPTIONS.get(name)) is not None:
+        folder = _synthetic(make, progress) if name == "synthetic" else _find(name, Path(root or data_root()))
+    elif folder.is_dir():
+        name = Path(os.path.abspath(folder)).name
     else:
-        name = str(name_or_path)
-        root = Path(root) if root is not None else data_root()
-        folder = _synthetic(make, progress) if name == "synthetic" else _find(name, root)
+        raise AudiolibError(_unknown(name))
     skipped = []
     layouts = {"genres": _list_genres, "esc50": _list_esc50, "fsdd": _list_fsdd}
     lister = layouts[description.layout] if description else _list_labels
-    clips = _unique(lister(folder, skipped), skipped)
+    kept = {}  # of files of one name (a track as .wav and as .au) the first by path
+    for clip in lister(folder, skipped):
+        if kept.setdefault(clip.name, clip) is not clip:
+            skipped.append((clip.path, "second file of the same clip name"))
+    clips = sorted(kept.values(), key=lambda clip: (clip.label, clip.name))
     if not clips:
         raise AudiolibError(_no_clips(folder, skipped))
     if skipped:
@@ -189,63 +171,58 @@ def _find(name, root):
                         f"python -m audiolib fetch {name}, or set AUDIOLIB_DATA to the folder that holds it")
 
 
-def _no_folder(name):
-    close = difflib.get_close_matches(str(name), DESCRIPTIONS, 1)
-    guess = f"did you mean {close[0]!r}? " if close else ""
-    return f"{name}: neither a folder nor a known corpus; {guess}Known are {', '.join(DESCRIPTIONS)}"
+def _unknown(name):
+    return (f"{name}: neither a folder nor a known corpus; {_checks.guess(name, DESCRIPTIONS)}"
+            f"Known are {', '.join(DESCRIPTIONS)}")
 
 
 def _no_clips(folder, skipped):
     first = f" (first of {len(skipped)} skipped: {skipped[0][0]}: {skipped[0][1]})" if skipped else ""
-    inner = next((p.parent for p in sorted(folder.glob("*/*/*")) if p.suffix.lower() in SUFFIXES), None)
-    guess = f"did you mean {inner.parent}? " if inner else ""
-    return (f"{folder}: no audio in it{first}; {guess}A corpus is a folder of <label>/<file> with files that end in "
+    inner = next((f"did you mean {path.parent.parent}? " for path in sorted(folder.glob("*/*/*"))
+                  if path.suffix.lower() in SUFFIXES), "")
+    return (f"{folder}: no audio in it{first}; {inner}A corpus is a folder of <label>/<file> with files that end in "
             + " ".join(SUFFIXES))
 
 
-def _visible(folder, skipped):
-    """What lies in a folder, sorted, without hidden entries and the twins that macOS puts into archives."""
+def _entries(folder, skipped):
+    """What lies in a folder, sorted, without hidden entries, the twins that macOS puts into archives and dead links."""
     try:
-        return [p for p in sorted(folder.iterdir()) if not p.name.startswith(".") and p.name != "__MACOSX"]
+        paths = sorted(folder.iterdir())
     except OSError as error:
         skipped.append((folder, f"folder cannot be read ({error.strerror})"))
-        return []
+        return
+    for path in paths:
+        if path.name.startswith(".") or path.name == "__MACOSX":
+            continue
+        if path.is_symlink() and not path.exists():
+            skipped.append((path, "link that leads nowhere or in a circle"))
+        else:
+            yield path
 
 
 def _audio_files(folder, skipped):
     """The paths of audio files right in a folder; all else in it is skipped with its reason."""
-    for path in _visible(folder, skipped):
-        if path.is_symlink() and not path.exists():
-            skipped.append((path, "link that leads nowhere or in a circle"))
-        elif path.is_dir():
+    for path in _entries(folder, skipped):
+        if path.is_dir():
             skipped.append((path, "folder inside a label (audio is looked for in <label>/<file>)"))
         elif path.suffix.lower() not in SUFFIXES:
             skipped.append((path, f"not a known audio file ({path.suffix or 'no ending'})"))
-        elif reason := _unprintable(path.name):
-            skipped.append((path, f"{reason} the file"))
+        elif not path.name.isprintable():
+            skipped.append((path, UNPRINTABLE))
         elif not path.is_file():
             skipped.append((path, "not a regular file"))
         else:
             yield path
 
 
-def _unprintable(name):
-    """What to do about a name that would break every list and record (bytes that are not UTF-8, line breaks), or ""."""
-    if not name.isprintable() and sys.getfilesystemencoding() != "utf-8":
-        return "name that this Python cannot decode in its locale; start it with PYTHONUTF8=1, or rename"
-    return "" if name.isprintable() else "name that cannot be printed; rename"
-
-
 def _list_labels(folder, skipped, allowed=None):
     """Clips of ``<label>/<file>``, named ``label/file`` since a file name alone may occur under two labels."""
-    for place in _visible(folder, skipped):
-        if place.is_symlink() and not place.exists():
-            skipped.append((place, "link that leads nowhere or in a circle"))
-        elif not place.is_dir():
+    for place in _entries(folder, skipped):
+        if not place.is_dir():
             if place.suffix.lower() in SUFFIXES:
                 skipped.append((place, "audio outside a label folder"))
-        elif reason := _unprintable(place.name):
-            skipped.append((place, f"{reason} the folder"))
+        elif not place.name.isprintable():
+            skipped.append((place, UNPRINTABLE))
         elif allowed and place.name not in allowed:
             skipped.append((place, "label that is not one of GTZAN's ten"))
         else:
@@ -259,16 +236,14 @@ def _list_labels(folder, skipped, allowed=None):
 
 def _list_genres(folder, skipped):
     """Clips of GTZAN's layout, where the file name alone is the track's name: ``blues.00000``."""
-    for clip in _list_labels(folder, skipped, GENRES):
-        yield Clip(clip.path, clip.path.stem, clip.label)
+    return (Clip(clip.path, clip.path.stem, clip.label) for clip in _list_labels(folder, skipped, GENRES))
 
 
 def _list_fsdd(folder, skipped):
     """Clips named ``<digit>_<speaker>_<take>``; the group is the speaker."""
     for path in _audio_files(folder, skipped):
-        parts = path.stem.split("_")
-        if len(parts) == 3 and re.fullmatch(r"\d", parts[0]):
-            yield Clip(path, path.stem, parts[0], group=parts[1])
+        if named := re.fullmatch(r"(\d)_([^_]*)_[^_]*", path.stem):
+            yield Clip(path, path.stem, named[1], group=named[2])
         else:
             skipped.append((path, "name is not <digit>_<speaker>_<take>"))
 
@@ -286,20 +261,11 @@ def _list_esc50(folder, skipped):
                             "python -m audiolib fetch esc10") from error
     files = {path.stem: path for path in _audio_files(folder / "audio", skipped)}
     for filename, fold, category, source, esc10 in rows:
-        if esc10 == "True":  # the table names .wav or .ogg, whichever the copy once had
-            if (path := files.get(Path(filename).stem)) is not None:
-                yield Clip(path, path.stem, category, group=source, fold=fold)
-            else:
-                skipped.append((folder / "audio" / filename, "in the table but not on disk"))
-
-
-def _unique(clips, skipped):
-    """The clips sorted by label and name; of those with one name (a track as .wav and as .au) the first by path."""
-    kept = {}
-    for clip in clips:
-        if kept.setdefault(clip.name, clip) is not clip:
-            skipped.append((clip.path, "second file of the same clip name"))
-    return sorted(kept.values(), key=lambda clip: (clip.label, clip.name))
+        path = files.get(Path(filename).stem)  # the table names .wav or .ogg, whichever the copy once had
+        if esc10 == "True" and path is not None:
+            yield Clip(path, path.stem, category, group=source, fold=fold)
+        elif esc10 == "True":
+            skipped.append((folder / "audio" / filename, "in the table but not on disk"))
 
 
 @dataclass(frozen=True)
@@ -312,27 +278,16 @@ class Report:
     duplicates: tuple[tuple[str, ...], ...]
 
     def __str__(self):
-        lines = [f"{self.corpus}: {self.ok} clips are fine, {len(self.problems)} are not, "
-                 f"{len(self.duplicates)} sets of exact duplicates"]
-        lines += [f"  {name}: {reason}" for name, reason in self.problems]
-        lines += [f"  the same audio: {', '.join(names)}" for names in self.duplicates]
-        return "\n".join(lines)
+        return "\n".join([f"{self.corpus}: {self.ok} clips are fine, {len(self.problems)} are not, "
+                          f"{len(self.duplicates)} sets of exact duplicates",
+                          *(f"  {name}: {reason}" for name, reason in self.problems),
+                          *(f"  the same audio: {', '.join(names)}" for names in self.duplicates)])
 
 
 def check(corpus, *, progress=True):
     """Decode every clip and list what is wrong: what cannot be read or has a `flaw`, and exact duplicates.
 
-    Duplicates are found by the decoded samples, so a track counts as the same in .wav and in .flac.
-
-    Parameters
-    ----------
-    corpus : Corpus
-    progress : bool
-        Show a bar.
-
-    Returns
-    -------
-    Report
+    Returns a `Report`. Duplicates are found by the decoded samples: a track counts as the same in .wav and in .flac.
     """
     # Threads are enough: decoding and hashing leave Python's lock alone.
     results = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
@@ -363,28 +318,18 @@ def _examine(clip):
 
 
 def flaw(y, sr):
-    """Why a recording that can be read is nothing to listen to or to learn from; the one rule of `check` and features.
+    """Why a recording that can be read is nothing to listen to or learn from, or "": one rule for check and features.
 
-    Judged is the mono mix, which is what features hear, at the file's own rate: resampling would round the edges.
-
-    Parameters
-    ----------
-    y : float array [sample] or [channel, sample]
-        As decoded; only with its channels can one that cancels the other nearly, but not to the last bit, be told.
-    sr : int
-        Rate in Hz.
-
-    Returns
-    -------
-    str
-        Too short to be a clip, silent, in antiphase or constant; "" if it is none of these.
+    Judged is the mono mix of a signal ([sample] or [channel, sample] as decoded, of a rate in Hz), which is what
+    features hear, at the file's own rate: resampling would round the edges. Only with its channels can one that cancels
+    the other nearly, but not to the last bit, be told.
     """
     y = np.atleast_2d(y)
     if y.shape[1] < SHORTEST * sr:
         return f"only {y.shape[1] / sr:.3g} s long ({y.shape[1]} samples); a clip has {SHORTEST:g} s or more"
     if not y.any():
         return "silent: every sample is 0"
-    mix = y[0] if len(y) == 1 else y.mean(axis=0)
+    mix = mixed(y)
     with np.errstate(over="ignore"):  # whose square is beyond float32 is heard, and refused where its power is taken
         cancelled = len(y) > 1 and mix.std() < CANCELLED * y.std(axis=1).max()
     if cancelled:
@@ -395,28 +340,12 @@ def flaw(y, sr):
 
 
 def mix(clip, sr):
-    """The mono mix of a clip at a rate, as features hear it; what `flaw` objects to is an error like any other.
-
-    Parameters
-    ----------
-    clip : Clip
-    sr : int
-        Rate in Hz.
-
-    Returns
-    -------
-    float32 array [sample]
-
-    Raises
-    ------
-    AudiolibError
-        As `read`, or the clip's flaw.
-    """
+    """The mono mix [sample] of a clip at a rate in Hz, as features hear it; its `flaw` is an error like any other."""
     with within_memory(clip.path):
         y, rate = read(clip, mono=False)
         if reason := flaw(y, rate):
             raise AudiolibError(f"{clip.path}: {reason}")
-        return resample(y[0] if len(y) == 1 else y.mean(axis=0), rate, sr)
+        return resample(mixed(y), rate, sr)
 
 
 def content_digest(clips):
@@ -432,37 +361,19 @@ def content_digest(clips):
 
 
 def fetch(name, *, root=None, progress=True):
-    """Bring a known corpus from its public address, unless it is there already.
+    """Bring a known corpus from its public address, unless it is there already; the folder (Path) that `load` reads.
 
     All is made in a hidden folder beside the corpus's place and moved there when the audio in it is found to be the
     published one, so that a run that fails or is killed leaves no half corpus behind; the next one starts again.
     Nothing is taken on trust: an archive may be cut off, be a page that says "not found", or hold links, members that
-    point out of the folder, or a terabyte of zeros.
-
-    Parameters
-    ----------
-    name : str
-        A key of ``DESCRIPTIONS``.
-    root : str or Path, optional
-        By default ``data_root()``; made if it is not there.
-    progress : bool
-        Show bars.
-
-    Returns
-    -------
-    Path
-        The folder that ``load`` reads.
-
-    Raises
-    ------
-    AudiolibError
-        If it cannot be had; the message says what was tried and what to do by hand.
+    point out of the folder, or a terabyte of zeros. If it cannot be had, an error says what was tried and what to do by
+    hand.
     """
     if (description := DESCRIPTIONS.get(name)) is None:
-        raise AudiolibError(_no_folder(name))
+        raise AudiolibError(_unknown(name))
     if name == "synthetic":
         return _synthetic()
-    root = Path(root) if root is not None else data_root()
+    root = Path(root or data_root())
     place = root / description.folders[0].split("/")[0]
     if any((root / folder).exists() for folder in description.folders) or (place.is_dir() and any(place.iterdir())):
         try:
@@ -518,11 +429,11 @@ def _remove_leftovers(name, root):
 
 def _download(url, path, progress):
     """One file; a connection that breaks is tried again from the start."""
-    for attempt in range(2):
+    for last in (False, True):
         try:
             return pooch.HTTPDownloader(progressbar=progress, chunk_size=2**16)(url, str(path), None)
         except OSError as error:  # of the network (requests' errors are OSErrors) or of the disk
-            if attempt:
+            if last:
                 raise AudiolibError(f"download failed ({error})") from error
 
 
@@ -550,17 +461,19 @@ def _unpack(archive, folder, description):
             unpacked.mkdir()
             file.extractall(unpacked, wanted, **({} if zipped else {"filter": "data"}))
         os.replace(next(unpacked.iterdir(), unpacked), folder)
-    except (*DAMAGED, OSError) as error:
+    except AudiolibError:
+        raise
+    except Exception as error:  # of a damaged archive zipfile, tarfile and the decompressors raise nearly everything
         raise AudiolibError(f"cannot be unpacked ({error}): no archive, damaged, truncated, or no room") from error
 
 
 def _from_kaggle(handle, folder):
     try:
         import kagglehub
-    except ImportError as error:
-        raise AudiolibError("needs kagglehub: install it with pip install kagglehub") from error
-    try:
+
         source = Path(kagglehub.dataset_download(handle))
         shutil.copytree(next(source.glob("**/genres_original")), folder / "genres_original")
+    except ImportError as error:
+        raise AudiolibError("needs kagglehub: install it with pip install kagglehub") from error
     except Exception as error:  # whatever kagglehub raises: no network, no account; the way out is the same
         raise AudiolibError(f"kagglehub failed ({type(error).__name__}: {error})") from error

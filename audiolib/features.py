@@ -11,10 +11,12 @@ A *frontend* says how; `transform` does it to a signal, `extract` to a corpus, a
 
 The numbers are those of ``librosa.feature.melspectrogram``, ``power_to_db`` and ``mfcc`` to 1e-4 of their range.
 
-- A clip that cannot be used is skipped, with one warning that counts; `Features.skipped` has them all.
-- A second call loads from the cache, which knows the frontend, the state of every file and the libraries' versions;
-  whatever changes there makes a new result. A failure that may pass (no file handle, a disk's error) is not kept.
-- The work goes to joblib: threads by default (the FFT, the decoder and the resampler all run outside Python's lock, and
+What `extract` does beside that:
+
+- a clip that cannot be used is skipped, with one warning that counts; `Features.skipped` has them all;
+- a second call loads from the cache, which knows the frontend, the state of every file and the libraries' versions;
+  whatever changes there makes a new result. A failure that may pass (no file handle, a disk's error) is not kept;
+- the work goes to joblib: threads by default (the FFT, the decoder and the resampler all run outside Python's lock, and
   nothing has to be copied between processes); within ``joblib.parallel_config("loky")`` or ``("dask")`` it goes there.
 
 Words: a *frontend* is a `Frontend`; its *settings* are the dict of its fields, as recipes, records and
@@ -38,31 +40,18 @@ from audiolib._clipwise import clipwise, warn_skipped
 
 @dataclass(frozen=True)
 class Frontend:
-    """All that decides which numbers a signal becomes; checked when it is made.
+    """All that decides which numbers a signal becomes; one that makes no sense is refused when it is made.
 
     Parameters
     ----------
-    kind : "mel" or "mfcc"
-        Levels of mel bands, or the first coefficients of their cosine transform.
-    sample_rate : int > 0
-        Rate in Hz to which the audio is brought first.
-    n_fft, hop_length : int > 0
-        Length of the Hann window and the step between frames, in samples.
-    n_mels, n_mfcc : int > 0
-        Mel bands, and the coefficients kept of them (only used by "mfcc").
-    fmin, fmax : float >= 0
-        Edges of the mel filter bank in Hz; ``fmax=None`` is half the sample rate.
-    segment_seconds : float > 0
-        Length of a segment in seconds.
-    top_db : float > 0, or None
-        Levels more than this below a segment's loudest are raised to it; None keeps every level.
-    pad_short : bool
-        Whether a clip shorter than a segment is filled up with silence instead of refused.
-
-    Raises
-    ------
-    AudiolibError
-        If a number makes no sense, alone or beside the others; the message names it and its value.
+    kind : "mel", levels of mel bands, or "mfcc", the first coefficients of their cosine transform
+    sample_rate : int, in Hz, to which the audio is brought first
+    n_fft, hop_length : int, in samples: the Hann window, and the step between frames
+    n_mels, n_mfcc : int, the mel bands, and the coefficients kept of them (only used by "mfcc")
+    fmin, fmax : float, in Hz, the edges of the mel filter bank; ``fmax=None`` is half the sample rate
+    segment_seconds : float
+    top_db : float: levels more than this below a segment's loudest are raised to it; None keeps every level
+    pad_short : bool, whether a clip shorter than a segment is filled up with silence instead of refused
 
     Examples
     --------
@@ -95,10 +84,9 @@ class Frontend:
         if self.segment_seconds * self.sample_rate > _checks.LARGEST:
             raise AudiolibError(f"segment_seconds={self.segment_seconds:g}: no clip is so long; choose a few seconds")
         if self.n_fft > self.segment_samples:
-            raise AudiolibError(
-                f"n_fft={self.n_fft}: longer than a segment ({self.segment_seconds:g} s at {self.sample_rate} Hz are "
-                f"{self.segment_samples} samples); choose a shorter window or longer segments"
-            )
+            raise AudiolibError(f"n_fft={self.n_fft}: longer than a segment ({self.segment_seconds:g} s at "
+                                f"{self.sample_rate} Hz are {self.segment_samples} samples); choose a shorter window "
+                                "or longer segments")
         nyquist = self.sample_rate / 2
         if not 0 <= self.fmin < (nyquist if self.fmax is None else self.fmax):
             raise AudiolibError(f"fmin={self.fmin:g}: must be 0 or more and below fmax ({self.fmax or nyquist:g} Hz)")
@@ -114,10 +102,9 @@ class Frontend:
                     if not self._empty_filters(n_mels=n)][:1]
             ways += [f"n_fft={n} or more" for n in (2**k for k in range(2, 24))
                      if self.n_fft < n <= self.segment_samples and not self._empty_filters(n_fft=n)][:1]
-            raise AudiolibError(
-                f"n_mels={self.n_mels}: {empty} of the mel filters hold no frequency of an FFT of {self.n_fft} samples "
-                f"at {self.sample_rate} Hz; choose {' or '.join(ways or ['fmin and fmax further apart'])}"
-            )
+            raise AudiolibError(f"n_mels={self.n_mels}: {empty} of the mel filters hold no frequency of an FFT of "
+                                f"{self.n_fft} samples at {self.sample_rate} Hz; choose "
+                                + " or ".join(ways or ["fmin and fmax further apart"]))
 
     def _put(self, name, value):
         object.__setattr__(self, name, value)
@@ -160,30 +147,15 @@ PAPER_MFCC = Frontend(kind="mfcc")
 
 
 def transform(y, frontend=LOG_MEL):
-    """Log-mel levels or MFCCs of a signal's segments.
+    """Log-mel levels (in dB) or MFCCs of a signal's segments: float32 [segment, frame, band].
 
-    Parameters
-    ----------
-    y : float array [sample], finite
-        Mono signal at ``frontend.sample_rate``.
-    frontend : Frontend
+    The signal is a float array [sample], mono and finite, at ``frontend.sample_rate``, and no shorter than a segment
+    unless the frontend pads.
 
-    Returns
-    -------
-    float32 array [segment, frame, band]
-        In dB re power 1.0, or the cepstral coefficients of that.
-
-    Raises
-    ------
-    AudiolibError
-        If ``y`` is not such a signal, or shorter than a segment and the frontend does not pad.
-
-    Examples
-    --------
     >>> transform(np.sin(np.arange(7 * 22050)), PAPER_MFCC).shape  # two whole segments of 3 s
     (2, 130, 13)
     """
-    levels = mel_levels(_cut(_signal(y), frontend), frontend)
+    levels = mel_levels(_cut(y, frontend), frontend)
     if frontend.top_db is not None:
         np.maximum(levels, levels.max(axis=(1, 2), keepdims=True) - np.float32(frontend.top_db), out=levels)
     return cepstrum(levels, frontend.n_mfcc) if frontend.kind == "mfcc" else levels
@@ -222,8 +194,8 @@ def cepstrum(levels, n_mfcc=13):
     return np.ascontiguousarray(coefficients, np.float32)
 
 
-def _signal(y):
-    """`y` as a float32 signal, or the error that guesses what it is instead."""
+def _cut(y, frontend):
+    """Whole segments [segment, sample] of a signal in float32, or the error that guesses what it is instead."""
     y = np.asarray(y)
     if y.ndim != 1:
         raise AudiolibError(f"y has shape {y.shape}, expected [sample]; is it stereo? Take the mean over the channels")
@@ -232,18 +204,12 @@ def _signal(y):
     if not np.isfinite(y).all():
         raise AudiolibError(f"y holds {np.count_nonzero(~np.isfinite(y))} samples that are NaN or infinite")
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and mel_levels says so
-        return y.astype(np.float32, copy=False)
-
-
-def _cut(y, frontend):
-    """Whole segments [segment, sample] of a signal, without a copy."""
+        y = y.astype(np.float32, copy=False)
     length = frontend.segment_samples
     if len(y) < length:
         if not frontend.pad_short or len(y) == 0:
-            raise AudiolibError(
-                f"{len(y) / frontend.sample_rate:.3g} s long ({len(y)} samples), but a segment is "
-                f"{frontend.segment_seconds:g} s; choose a smaller segment_seconds or pad_short=True"
-            )
+            raise AudiolibError(f"{len(y) / frontend.sample_rate:.3g} s long ({len(y)} samples), but a segment is "
+                                f"{frontend.segment_seconds:g} s; choose a smaller segment_seconds or pad_short=True")
         y = np.pad(y, (0, length - len(y)))
     return y[: len(y) // length * length].reshape(-1, length)
 
@@ -259,55 +225,35 @@ def _mel_filters(frontend):
     """librosa's filter bank as [bin, band], ready for a matrix product."""
     import librosa  # takes a second to load, which a cached result need not pay
 
-    bank = librosa.filters.mel(
-        sr=frontend.sample_rate, n_fft=frontend.n_fft, n_mels=frontend.n_mels, fmin=frontend.fmin, fmax=frontend.fmax
-    )
+    bank = librosa.filters.mel(sr=frontend.sample_rate, n_fft=frontend.n_fft, n_mels=frontend.n_mels,
+                               fmin=frontend.fmin, fmax=frontend.fmax)
     return np.ascontiguousarray(bank.T)
+
+
+PER_CLIP = ("names", "clip_labels", "groups", "folds", "digests")
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Features:
     """Segments ready for a network, and where each comes from.
 
-    Everything per *clip* is a tuple with one entry a clip; `clip` says for each segment which. A clip that gave no
-    segment is only in `skipped`. `x` is read-only, because it may be the cache itself.
-
-    Attributes
-    ----------
-    x : float32 array [segment, frame, band]
-    clip : int array [segment]
-        Index into the tuples of names, clip_labels, groups, folds and digests.
-    names, clip_labels : tuple of str
-        ``"blues.00000"``, ``"blues"``.
-    groups, folds : tuple of (str or None), of (int or None)
-        Artist, speaker or source recording; official fold.
-    digests : tuple of (str or None)
-        SHA-256 of the clip's content: equal for exact duplicates.
-    labels : tuple of str
-        Class names, sorted; ``labels[y[i]]`` is the class of segment i.
-    corpus : str
-    frontend : dict
-        Settings of the frontend, or of the archive, that made the numbers.
-    hop_seconds : float
-    skipped : tuple of (name, reason)
-        Clips without a segment, after the paths that the corpus had skipped before.
-    fingerprint : str
-        SHA-256 over `x` and the clips: equal fingerprints, equal features.
+    Everything per *clip* is a tuple with one entry a clip (a sequence, where it is made); `clip` says for each segment
+    which. A clip that gave no segment is only in `skipped`. `x` is read-only, because it may be the cache itself.
     """
 
-    x: np.ndarray
-    clip: np.ndarray
-    names: tuple
-    clip_labels: tuple
-    groups: tuple = None
-    folds: tuple = None
-    digests: tuple = None
-    labels: tuple = None
+    x: np.ndarray  # float32 [segment, frame, band]
+    clip: np.ndarray  # int [segment]: index into names, clip_labels, groups, folds and digests
+    names: tuple  # of str, "blues.00000"
+    clip_labels: tuple  # of str, "blues"
+    groups: tuple = None  # of str or None: artist, speaker or source recording
+    folds: tuple = None  # of int or None: official fold
+    digests: tuple = None  # of str or None: SHA-256 of the clip's content, equal for exact duplicates
+    labels: tuple = None  # class names, sorted; ``labels[y[i]]`` is the class of segment i
     corpus: str = "unnamed"
-    frontend: dict = None
+    frontend: dict = None  # settings of the frontend, or of the archive, that made the numbers
     hop_seconds: float = LOG_MEL.hop_seconds
-    skipped: tuple = ()
-    fingerprint: str = field(init=False)
+    skipped: tuple = ()  # (name, reason) of clips without a segment, after the paths that the corpus had skipped before
+    fingerprint: str = field(init=False)  # SHA-256 over `x` and the clips: equal fingerprints, equal features
     x_sha256: InitVar[str] = None  # for who knows it already: hashing x is what takes time here
 
     def __post_init__(self, x_sha256):
@@ -316,8 +262,7 @@ class Features:
         self.x.setflags(write=False)
         put("clip", np.asarray(self.clip))
         put("frontend", dict(self.frontend or {}))
-        put("names", tuple(self.names))
-        for name in ("clip_labels", "groups", "folds", "digests"):
+        for name in PER_CLIP:
             given = getattr(self, name)
             put(name, (None,) * len(self.names) if given is None else tuple(given))
             if len(getattr(self, name)) != len(self.names):
@@ -367,10 +312,8 @@ class Features:
 
     def subset(self, which):
         """Features of some of the segments (a mask or indices, as for NumPy), with the clips that these come from."""
-        clip = self.clip[which]
-        kept, clip = np.unique(clip, return_inverse=True)
-        per_clip = {name: tuple(getattr(self, name)[i] for i in kept)
-                    for name in ("names", "clip_labels", "groups", "folds", "digests")}
+        kept, clip = np.unique(self.clip[which], return_inverse=True)
+        per_clip = {name: [getattr(self, name)[i] for i in kept] for name in PER_CLIP}
         return replace(self, x=self.x[which], clip=clip, **per_clip)
 
 
@@ -383,62 +326,27 @@ def mfcc(features, n_mfcc=13):
 
 
 def extract(corpus, frontend=LOG_MEL, *, jobs=None, cache=True, progress=True):
-    """Features of all clips of a corpus.
+    """Features of all clips of a corpus that can be used, in its order; an error if not one can.
 
-    Parameters
-    ----------
-    corpus : Corpus
-        From `audiolib.corpora.load`.
-    frontend : Frontend
-    jobs : int, optional
-        Clips worked on at once; by default what ``joblib.parallel_config`` says, or else one a core.
-    cache : bool
-        Whether to look for the result under ``AUDIOLIB_CACHE`` first and to keep it there.
-    progress : bool
-        Whether to show a bar.
-
-    Returns
-    -------
-    Features
-        In the order of the corpus, whatever the number of jobs.
-
-    Raises
-    ------
-    AudiolibError
-        If not one clip can be used.
-
-    Warns
-    -----
-    UserWarning
-        If clips are skipped, a damaged cache is made again, or the result cannot be kept.
+    So many `jobs` work on clips at once; by default as many as ``joblib.parallel_config`` says, or else one a core.
+    With `cache` the result is looked for under ``AUDIOLIB_CACHE`` first and kept there, or a warning says why not; with
+    `progress` a bar is shown.
     """
     corpora.cache_root()  # an error where there is none: librosa finds no place for its own either
     key = cache and _cache.key([clip.path for clip in corpus.clips], frontend=asdict(frontend))
     found = _cache.load(key) if cache else None
-    if found is None:
-        *found, passing = _run(corpus, frontend, jobs, progress)
-        if cache and not passing:
-            _cache.save(key, *found)
-    x, facts = found
+    x, facts, lasting = (*found, False) if found else _run(corpus, frontend, jobs, progress)
     skipped = [(clip.name, reason) for clip, reason in zip(corpus.clips, facts["reasons"], strict=True) if reason]
     warn_skipped(corpus, skipped)
-    used = [(clip, *rest) for clip, *rest in zip(corpus.clips, facts["counts"], facts["digests"], strict=True)
-            if rest[0]]
-    return Features(
-        x=x,
-        clip=np.repeat(np.arange(len(used)), [count for _, count, _ in used]),
-        names=[clip.name for clip, *_ in used],
-        clip_labels=[clip.label for clip, *_ in used],
-        groups=[clip.group for clip, *_ in used],
-        folds=[clip.fold for clip, *_ in used],
-        digests=[digest for *_, digest in used],
-        labels=corpus.labels,
-        corpus=corpus.name,
-        frontend=asdict(frontend),
-        hop_seconds=frontend.hop_seconds,
-        skipped=(*((str(path), reason) for path, reason in corpus.skipped), *skipped),
-        x_sha256=facts["sha256"],
-    )
+    if cache and lasting:
+        _cache.save(key, x, facts)
+    used = [(count, clip.name, clip.label, clip.group, clip.fold, digest) for clip, count, digest
+            in zip(corpus.clips, facts["counts"], facts["digests"], strict=True) if count]
+    counts, *per_clip = zip(*used, strict=True)
+    return Features(x=x, clip=np.repeat(np.arange(len(used)), counts), **dict(zip(PER_CLIP, per_clip, strict=True)),
+                    labels=corpus.labels, corpus=corpus.name, frontend=asdict(frontend),
+                    hop_seconds=frontend.hop_seconds, x_sha256=facts["sha256"],
+                    skipped=(*((str(path), reason) for path, reason in corpus.skipped), *skipped))
 
 
 def _segments(clip, frontend):
@@ -448,16 +356,16 @@ def _segments(clip, frontend):
 
 
 def _run(corpus, frontend, jobs, progress):
-    """x; what belongs to it: its SHA-256 and per clip segments, digest, reason for none; whether a failure may pass."""
+    """x; its SHA-256 and per clip segments, digest, reason for none; whether that lasts (no failure may pass)."""
     x = np.empty((0, frontend.frames, frontend.bands), np.float32)
-    counts, digests, reasons, rows, sha256, may_pass = [], [], [], 0, hashlib.sha256(), False
+    counts, digests, reasons, rows, sha256, lasting = [], [], [], 0, hashlib.sha256(), True
     function = functools.partial(_segments, frontend=frontend)
     for result, reason, passing in clipwise(function, corpus, jobs=jobs, progress=progress):
         part, digest = result or (x[:0], None)
         counts.append(len(part))
         digests.append(digest)
         reasons.append(reason)
-        may_pass |= passing
+        lasting &= not passing
         rows += len(part)
         if rows > len(x):  # room for as many segments a clip as so far; growing in place keeps one copy only
             room = max(math.ceil(rows / len(counts) * len(corpus)), len(x) + len(x) // 20)
@@ -465,7 +373,4 @@ def _run(corpus, frontend, jobs, progress):
         x[rows - len(part) : rows] = part
         sha256.update(part)  # here, while the other cores work on the next clips
     x.resize((rows, *x.shape[1:]), refcheck=False)
-    if not rows:
-        first = f"; the first: {corpus.clips[0].name}: {reasons[0]}" if reasons else ""
-        raise AudiolibError(f"{corpus.name} ({corpus.root}): none of its {len(corpus)} clips can be used{first}")
-    return x, {"counts": counts, "digests": digests, "reasons": reasons, "sha256": sha256.hexdigest()}, may_pass
+    return x, {"counts": counts, "digests": digests, "reasons": reasons, "sha256": sha256.hexdigest()}, lasting

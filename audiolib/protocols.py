@@ -12,21 +12,22 @@ A *protocol* decides what the figure measured on the test part means. Each funct
 ``groups``           ``grouped``: folds made of whole groups (FSDD: one speaker held out at a time)
 ===================  ==================================================================================================
 
-The lists of the third and the fourth lie in ``gtzan-splits`` below the data root; ``fetch_lists`` brings them.
+The lists of the third and the fourth lie in ``gtzan-splits`` below the data root; ``fetch_lists`` brings them. In a
+list a clip may be written ``blues.00029``, ``blues/blues.00029.wav`` or ``./blues_00029.wav``.
 
 A *unit* is a set of clips that must stay together. No protocol but ``segment`` lets a clip or an exact copy of it
 (equal digests) into two parts, and the grouped ones keep each group whole too. Folds count from 1.
 
+An `AudiolibError` says why a corpus cannot be divided so: a part would be empty, the test part would hold a class that
+the training part never shows, a copy or a group would be in two parts, or lists or folds do not fit the corpus.
+
 Chapters: 08_separable, 10_experiments, 11_leak
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
 import os
 import warnings
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,8 @@ PARTS = ("train", "valid", "test")
 _RAW = "https://raw.githubusercontent.com"
 _PONS = f"{_RAW}/jordipons/sklearn-audio-transfer-learning/066fc6a292bd5f8f4b494d6a17271276ea1e173b/data/index/GTZAN"
 _FOLDS = f"{_RAW}/julianofoleiss/gtzan_sturm_filter_3folds_stratified/48aa11abb34e4ad4e263d201f582001170fdddc4"
-#: Public lists: file below ``gtzan-splits``, where it is published, and the SHA-256 of what it says (as `_content`
-#: writes it: the copies in circulation differ in line endings and in .au or .wav).
+#: Public lists: file below ``gtzan-splits``, where it is published, and the SHA-256 of what it says (the copies in
+#: circulation differ in line endings and in .au or .wav).
 LISTS = (
     ("train_filtered.txt", _PONS, "c10d515c94328291f03b065231c4bd171dc2b33057fd98156f2518f236c1c6b2"),
     ("valid_filtered.txt", _PONS, "4925b26c2641aec693f3fdc1e7a5fbf5be8abcf372647deca2ba47117f0a2a25"),
@@ -58,17 +59,9 @@ LISTS = (
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Three disjoint, sorted sets of segment indices.
+    """Three disjoint, sorted int arrays of indices into the first axis of ``Features.x``, and what made them."""
 
-    Attributes
-    ----------
-    protocol : str, one of ``NAMES``
-    seed : int
-    train, valid, test : ndarray of int
-        Indices into the first axis of ``Features.x``.
-    """
-
-    protocol: str
+    protocol: str  # one of NAMES
     seed: int
     train: np.ndarray
     valid: np.ndarray
@@ -81,25 +74,9 @@ class Split:
 
 
 def split(features, protocol, *, fold=None, seed=0):
-    """Divide the segments by a protocol's name.
+    """The `Split` of a protocol's name (one of ``NAMES``), on the `fold` (int >= 1) where it is one of ``WITH_FOLDS``.
 
-    Parameters
-    ----------
-    features : Features
-    protocol : str, one of ``NAMES``
-    fold : int >= 1, optional
-        The fold to test on, for ``artist-folds``, ``folds`` and ``groups``.
-    seed : int
-
-    Returns
-    -------
-    Split
-
-    Raises
-    ------
-    AudiolibError
-        If the protocol is unknown, a fold is missing or not there, the lists are missing or do not match the corpus, a
-        part would be empty, or a class of the test part has no example to learn from.
+    Published lists are not fetched: an error says how.
     """
     one_of("protocol", protocol, NAMES)
     if protocol in ("segment", "track"):
@@ -116,14 +93,7 @@ def segment(features, *, seed=0):
     The paper's ``prepare_dataset(x, y, 0.25, 0.2)``: scikit-learn's ``train_test_split`` twice, not stratified.
     Segments of one track go to all three parts: this is the leak that chapter 11 measures.
     """
-    from sklearn.model_selection import train_test_split
-
-    everything = np.arange(len(features.x))
-    if len(everything) < 4:
-        raise AudiolibError(f"{features.corpus}: {len(everything)} segments cannot be divided into three parts")
-    rest, test = train_test_split(everything, test_size=TEST_SHARE, random_state=seed)
-    train, valid = train_test_split(rest, test_size=VALID_SHARE, random_state=seed)
-    return _checked(features, "segment", seed, train, valid, test)
+    return _checked(features, "segment", seed, *_at_random(features, "segments", len(features), seed))
 
 
 def track(features, *, seed=0):
@@ -132,51 +102,24 @@ def track(features, *, seed=0):
     Artists are *not* kept together: tracks of one artist, with one sound, may be in two parts. ``artist-folds`` shows
     how much that is worth.
     """
-    from sklearn.model_selection import train_test_split
-
     unit = _units(features)
     firsts = np.unique(unit, return_index=True)[1]  # one clip of each unit; its label stands for the unit's
-    label = np.array(features.clip_labels)[firsts]
-    try:
-        rest, test = train_test_split(np.arange(len(firsts)), test_size=TEST_SHARE, random_state=seed, stratify=label)
-        train, valid = train_test_split(rest, test_size=VALID_SHARE, random_state=seed, stratify=label[rest])
-    except ValueError as error:
-        raise AudiolibError(
-            f"{features.corpus}: {len(firsts)} independent tracks of {len(features.labels)} classes are too few for "
-            f"the protocol 'track' ({error}); use more tracks a class"
-        ) from error
-    parts = [_segments(features, np.isin(unit, part)) for part in (train, valid, test)]
-    return _checked(features, "track", seed, *parts, unit=unit)
+    parts = _at_random(features, "independent tracks", len(firsts), seed, np.array(features.clip_labels)[firsts])
+    return _checked(features, "track", seed, *(_segments(features, np.isin(unit, part)) for part in parts), unit=unit)
 
 
 def listed(features, lists, *, seed=0):
-    """The division that lists of names give.
+    """The division that lists of names give; the seed is only kept: they leave nothing to chance.
 
-    Parameters
-    ----------
-    features : Features
-    lists : mapping or path
-        ``{"train": names, "valid": names, "test": names}``, or a folder with ``{train,valid,test}_filtered.txt``.
-        A name may be written ``blues.00029``, ``blues/blues.00029.wav`` or ``./blues_00029.wav``.
-    seed : int
-        Only kept in the result: given lists leave nothing to chance.
-
-    Raises
-    ------
-    AudiolibError
-        If more than one in twenty of the names are not in the corpus (fewer: a warning that counts them), a clip is in
-        two lists, or a copy or a group of the corpus would be in two parts.
+    The lists are a dict ``{"train": names, "valid": names, "test": names}``, or a path: a folder with
+    ``{train,valid,test}_filtered.txt``. If one in twenty of the names or fewer are not in the corpus, a warning counts
+    them.
     """
     if not isinstance(lists, dict):
-        lists = {part: tuple(_read_list(Path(lists) / f"{part}_filtered.txt")) for part in PARTS}
+        lists = {part: _read_list(Path(lists) / f"{part}_filtered.txt") for part in PARTS}
     if set(lists) != set(PARTS):
         raise AudiolibError(f"lists for the parts {', '.join(map(str, lists))}; needed are {', '.join(PARTS)}")
-    part_of = {}
-    for part in PARTS:
-        for name in map(_plain, lists[part]):
-            if part_of.setdefault(name, part) != part:
-                raise AudiolibError(f"{name} is in the lists of two parts: {part_of[name]} and {part}")
-    part = np.array(_look_up(features, part_of, "the lists"), dtype=object)
+    part = np.array(_look_up(features, lists), dtype=object)
     parts = [_segments(features, part == wanted) for wanted in PARTS]
     return _checked(features, "fault-filtered", seed, *parts, unit=_units(features, features.groups))
 
@@ -184,61 +127,44 @@ def listed(features, lists, *, seed=0):
 def grouped(features, *, fold, by="fold", folds=None, seed=0):
     """One fold of a cross-validation whose folds are made of whole groups.
 
-    The fold is the test part; a fifth of the groups that remain, chosen by the seed and stratified as well as whole
-    groups allow, is for validation. The test parts of all folds together hold each clip once.
+    The fold (int >= 1) is the test part; a fifth of the groups that remain, chosen by the seed and stratified as well
+    as whole groups allow, is for validation. The test parts of all folds together hold each clip once.
 
-    Parameters
-    ----------
-    features : Features
-    fold : int >= 1
-        Which fold to test on.
-    by : {"fold", "group"} or path
-        ``"fold"``: the folds that the corpus comes with. ``"group"``: folds made here. A path: a folder with
-        ``artist_fold<N>_evaluate_groups.txt``, each line a name, a tab and an artist; clips in none are left out.
-    folds : int, optional
-        Number of folds to make of groups; default one a group if there are at most ten, else five. Which group is in
-        which fold does not depend on the seed, so that runs of several seeds are tested on the same parts.
-    seed : int
+    By "fold", they are those that the corpus comes with. By "group", so many as `folds` are made here; by default one a
+    group if there are at most ten, else five. Which group is in which fold does not depend on the seed, so that runs of
+    several seeds are tested on the same parts. By a path, they are those of a folder's
+    ``artist_fold<N>_evaluate_groups.txt``, each line a name, a tab and an artist; clips in none are left out.
     """
-    clips = len(features.names)
+    groups = features.groups
     if by in ("fold", "group"):
-        groups = features.groups
-        given = features.folds if by == "fold" else groups
-        if given is None or all(value is None for value in given):
-            raise AudiolibError(
-                f"{features.corpus} comes without {by}s; use the protocol 'track', or a corpus that has them"
-            )
-        fold_of = list(given) if by == "fold" else _folds_of(features, groups, folds)
+        fold_of = features.folds if by == "fold" else groups
+        if all(value is None for value in fold_of):
+            raise AudiolibError(f"{features.corpus} comes without {by}s; use the protocol 'track', or a corpus that "
+                                "has them")
+        if by == "group":
+            fold_of = _folds_of(features, folds)
     else:
         fold_of, groups = _artist_folds(features, Path(by))
     there = sorted({value for value in fold_of if value is not None})
     if fold not in there:
         raise AudiolibError(f"fold {fold!r} is not one of {features.corpus}'s folds {', '.join(map(str, there))}")
-
     unit = _units(features, groups)
     test = np.array([value == fold for value in fold_of])
     rest = np.array([value is not None and value != fold for value in fold_of])
     number = len(np.unique(unit[rest]))
     if number < 2:
-        raise AudiolibError(
-            f"{features.corpus}: {number} group(s) are left beside fold {fold}; training and validation need one each"
-        )
-    valid = np.zeros(clips, bool)
+        raise AudiolibError(f"{features.corpus}: {number} group(s) are left beside fold {fold}; training and "
+                            "validation need one each")
+    valid = np.zeros(len(rest), bool)
     of_rest = _stratified(np.array(features.clip_labels)[rest], unit[rest], min(round(1 / VALID_SHARE), number), seed)
-    valid[np.flatnonzero(rest)[of_rest == 0]] = True
+    valid[rest] = of_rest == 0
     parts = [_segments(features, mask) for mask in (rest & ~valid, valid, test)]
     protocol = {"fold": "folds", "group": "groups"}.get(by, "artist-folds")
     return _checked(features, protocol, seed, *parts, unit=unit)
 
 
 def fetch_lists():
-    """Bring those of GTZAN's lists that are missing from where they are published; their folder (Path).
-
-    Raises
-    ------
-    AudiolibError
-        If a list cannot be fetched, or is not the published one.
-    """
+    """Bring those of GTZAN's lists that are missing from where they are published; their folder (Path)."""
     import pooch
 
     folder = _folder()
@@ -248,8 +174,8 @@ def fetch_lists():
             try:
                 pooch.retrieve(url, known_hash=None, fname=name, path=folder)
             except Exception as error:  # whatever the network did, the way out is the same
-                message = f"{folder / name} cannot be fetched from {url} ({error}); put it there by hand"
-                raise AudiolibError(message) from error
+                raise AudiolibError(f"{folder / name} cannot be fetched from {url} ({error}); put it there by hand"
+                                    ) from error
     return _published_lists()
 
 
@@ -266,15 +192,11 @@ def _published_lists():
         path = folder / name
         if not path.exists():
             raise AudiolibError(f"{path} is missing; fetch it with: python -m audiolib fetch gtzan-splits")
-        if hashlib.sha256(_content(_read_list(path)).encode()).hexdigest() != digest:
-            raise AudiolibError(
-                f"{path} is not the published list; delete it and run: python -m audiolib fetch gtzan-splits"
-            )
+        content = "".join(f"{clip}\t{artist}\n" for clip, artist in _read_list(path).items())
+        if hashlib.sha256(content.encode()).hexdigest() != digest:
+            raise AudiolibError(f"{path} is not the published list; delete it and run: python -m audiolib fetch "
+                                "gtzan-splits")
     return folder
-
-
-def _content(entries):
-    return "".join(f"{name}\t{group or ''}\n" for name, group in entries.items())
 
 
 def _plain(name):
@@ -285,7 +207,7 @@ def _plain(name):
 
 
 def _read_list(path):
-    """Names of a list and the second column, if there is one, as a dict in the order of the file."""
+    """Plain names of a list and its second column ("" where there is none), as a dict in the order of the file."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -293,54 +215,62 @@ def _read_list(path):
     rows = [line.strip().split("\t") for line in lines if line.strip()]
     if not rows:
         raise AudiolibError(f"{path} lists no names")
-    return {_plain(row[0]): (row[1] if len(row) > 1 else None) for row in rows}
+    return {_plain(name): "".join(rest[:1]) for name, *rest in rows}
 
 
-def _look_up(features, value_of, what):
-    """The value of each clip, None where it has none. Lists that name another corpus are refused."""
+def _look_up(features, lists):
+    """For each clip the key of the list that names it, or None. Lists that name another corpus are refused."""
+    key_of = {}
+    for key, names in lists.items():
+        for name in map(_plain, names):
+            if key_of.setdefault(name, key) != key:
+                raise AudiolibError(f"{name} is in the lists of two parts: {key_of[name]} and {key}")
     plain = [_plain(name) for name in features.names]
-    missing = sorted(set(value_of) - set(plain))
-    if len(missing) > 0.05 * len(value_of):
-        raise AudiolibError(
-            f"{what} name {len(value_of)} clips and {len(missing)} of them are not in {features.corpus} "
-            f"({', '.join(missing[:3])}, ...); use the corpus that they were made for, or the protocol 'track'"
-        )
-    if missing:
-        warnings.warn(
-            f"{what} name {len(missing)} clip(s) that {features.corpus} does not have: {', '.join(missing[:3])}",
-            stacklevel=4,
-        )
-    return [value_of.get(name) for name in plain]
+    if missing := sorted(set(key_of) - set(plain)):
+        few = ", ".join(missing[:3])
+        if len(missing) > 0.05 * len(key_of):
+            raise AudiolibError(
+                f"the lists name {len(key_of)} clips and {len(missing)} of them are not in {features.corpus} ({few}, "
+                "...); use the corpus that they were made for, or the protocol 'track'")
+        warnings.warn(f"the lists name {len(missing)} clip(s) that {features.corpus} does not have: {few}",
+                      stacklevel=4)
+    return [key_of.get(name) for name in plain]
 
 
 def _artist_folds(features, folder):
-    fold_of, group_of = {}, {}
+    """A fold and an artist for each clip, None where the lists have none."""
     paths = sorted(folder.glob("artist_fold*_evaluate_groups.txt"))
     if not paths:
         raise AudiolibError(f"{folder} holds no artist_fold<N>_evaluate_groups.txt")
-    for number, path in enumerate(paths, start=1):
-        for name, group in _read_list(path).items():
-            if name in fold_of:
-                raise AudiolibError(f"{path}: {name} is in fold {fold_of[name]} already")
-            fold_of[name], group_of[name] = number, group
-    groups = _look_up(features, group_of, "the artist folds")
-    return [fold_of.get(_plain(name)) for name in features.names], groups
+    lists = {number: _read_list(path) for number, path in enumerate(paths, start=1)}
+    artist_of = {name: artist for names in lists.values() for name, artist in names.items()}
+    return _look_up(features, lists), [artist_of.get(_plain(name)) for name in features.names]
 
 
-def _folds_of(features, groups, folds):
+def _folds_of(features, folds):
     """A fold for each clip: groups in their sorted order if each is a fold, else dealt out evenly by label."""
-    names = sorted({group for group in groups if group is not None})
+    names = sorted({group for group in features.groups if group is not None})
     if folds is None and len(names) <= 10:
-        number = {name: position for position, name in enumerate(names, start=1)}
-        return [number.get(group) for group in groups]
+        return [None if group is None else 1 + names.index(group) for group in features.groups]
     folds = 5 if folds is None else folds
-    unit = _units(features, groups)
-    if not 2 <= folds <= len(np.unique(unit)):
-        raise AudiolibError(f"{folds} folds cannot be made of {len(np.unique(unit))} groups")
-    return list(_stratified(np.array(features.clip_labels), unit, folds, 0) + 1)
+    return list(1 + _stratified(np.array(features.clip_labels), _units(features, features.groups), folds, 0))
+
+
+def _at_random(features, what, count, seed, label=None):
+    """Train, valid and test: three parts of so many things, stratified if their labels are given."""
+    from sklearn.model_selection import train_test_split
+
+    try:
+        rest, test = train_test_split(np.arange(count), test_size=TEST_SHARE, random_state=seed, stratify=label)
+        label = None if label is None else label[rest]
+        return *train_test_split(rest, test_size=VALID_SHARE, random_state=seed, stratify=label), test
+    except ValueError as error:
+        raise AudiolibError(f"{features.corpus}: {count} {what} of {len(features.labels)} classes are too few to "
+                            f"divide ({error}); use more of each class") from error
 
 
 def _stratified(label, unit, folds, seed):
+    """Which of so many folds, from 0, each clip is in: whole units, labels as even as they allow."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     result = np.empty(len(label), int)
@@ -355,18 +285,15 @@ def _stratified(label, unit, folds, seed):
     return result
 
 
-def _units(features, groups=None):
+def _units(features, groups=()):
     """A number for each clip, the same for clips with the same digest or the same group, and for chains of them."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    clips = len(features.names)
-    together = defaultdict(list)
-    for kind, values in (("digest", features.digests), ("group", groups)):
-        for clip, value in enumerate(values or ()):
-            if value not in (None, ""):
-                together[kind, value].append(clip)
-    pairs = [(clip, members[0]) for members in together.values() for clip in members[1:]]
+    clips, first, pairs = len(features.names), {}, []
+    for kind, values in enumerate((features.digests, groups)):
+        pairs += [(clip, first.setdefault((kind, value), clip)) for clip, value in enumerate(values)
+                  if value not in (None, "")]
     rows, columns = np.array(pairs, int).reshape(-1, 2).T
     graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(clips, clips))
     return connected_components(graph, directed=False)[1]
@@ -386,18 +313,15 @@ def _checked(features, protocol, seed, train, valid, test, *, unit=None):
     for name, part in parts.items():
         if not len(part):
             raise AudiolibError(f"{where}: the {name} part is empty; use more clips or another protocol")
-    unseen = set(features.y[parts["test"]]) - set(features.y[parts["train"]])
-    if unseen:
+    if unseen := set(features.y[parts["test"]]) - set(features.y[parts["train"]]):
         names = ", ".join(features.labels[label] for label in sorted(unseen))
         raise AudiolibError(f"{where}: the test part holds classes that the training part never shows: {names}")
-    if unit is not None:
-        part_of = {}
-        for name, part in parts.items():
-            for clip in np.unique(features.clip[part]):
-                other, first = part_of.setdefault(unit[clip], (name, clip))
-                if other != name:
-                    raise AudiolibError(
-                        f"{where}: {features.names[first]} ({other}) and {features.names[clip]} ({name}) are copies of "
-                        "one recording or of one group; drop one of them, or use the protocol 'track'"
-                    )
+    part_of = {}
+    for name, part in parts.items() if unit is not None else ():
+        for clip in np.unique(features.clip[part]):
+            other, first = part_of.setdefault(unit[clip], (name, clip))
+            if other != name:
+                raise AudiolibError(
+                    f"{where}: {features.names[first]} ({other}) and {features.names[clip]} ({name}) are copies of one "
+                    "recording or of one group; drop one of them, or use the protocol 'track'")
     return Split(protocol=protocol, seed=seed, **parts)
