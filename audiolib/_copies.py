@@ -27,7 +27,7 @@ RANGE_DB = 60.0  # what is further below a clip's loudest is noise of the codec
 ORDERS = (6, 12)  # of the cosine transform of a patch that are compared, in time and in pitch
 ALIKE = 0.75  # cosine of two patches that is worth a vote
 VOTES = 0.35  # share of the patches of the overlap that must agree on the shift
-CORRELATION = 0.55  # of the whole overlap; the shorter it is, the more is asked for (`_enough`)
+CORRELATION = 0.52, 0.97  # of a long overlap, and of one of two seconds or less: chance is kinder to the short
 STEP = 3  # frames within which votes for a shift agree
 TILE = 8192  # patches compared with others at a time: what is in memory at once
 ASKED = 300  # patches of a clip that look for their like, at most: one a second of five minutes
@@ -85,7 +85,7 @@ def look(source, *, progress=True):
 
 
 def _look_at_audio(corpus, progress):
-    key = _cache.key([clip.path for clip in corpus.clips], audit=2, frontend=asdict(LOOK))
+    key = _cache.key([clip.path for clip in corpus.clips], audit=3, frontend=asdict(LOOK))
     found = _cache.load(key)
     if found is None:
         results = list(clipwise(_look, corpus, progress=progress, what="audit"))
@@ -109,7 +109,9 @@ def _look_at_audio(corpus, progress):
 
 def _look(clip):
     y = corpora.mix(clip, LOOK.sample_rate)
-    return mel_levels(y[None], LOOK)[0], hashlib.sha256(y).hexdigest()
+    levels = mel_levels(y[None], LOOK)[0]
+    # The first and the last frame reach over the edges, and all steady sounds have the same edges.
+    return levels[1:-1] if len(levels) > 3 else levels, hashlib.sha256(y).hexdigest()
 
 
 def _look_at_features(features):
@@ -171,7 +173,7 @@ def _pair(looks, a, b, kind, similarity, frames, shift):
     if a > b:
         a, b, shift = b, a, -shift
     hop = looks.hop_seconds
-    return Pair(looks.names[a], looks.names[b], kind, round(similarity, 3), round(frames * hop, 2),
+    return Pair(looks.names[a], looks.names[b], kind, round(similarity, 3), round((frames + 1) * hop, 2),
                 round(-shift * hop, 2) + 0.0)
 
 
@@ -203,7 +205,7 @@ def _block(looks, clips, second):
 
 
 def _tile(looks, block, other_block, second):
-    """Copies between the clips of two blocks: (clip, other, correlation, frames, shift) each."""
+    """Copies between the clips of two blocks: (clip, other, similarity, frames, shift) each."""
     clips, patches, clip_of, start_of, asks, steps = block
     others, other_patches, other_of, other_start, *_ = other_block
     alike = patches[asks].astype(np.float32) @ other_patches.astype(np.float32).T > ALIKE
@@ -229,25 +231,42 @@ def _tile(looks, block, other_block, second):
     flat = functools.cache(lambda each: _flat(looks.levels[each]))
     found = []
     for (a, b), (_, at) in best.items():
-        value, frames, at = _correlation(flat(clips[a]), flat(others[b]), at, second)
+        value, frames, at = _similarity(flat(clips[a]), flat(others[b]), at, second)
         if value >= _enough(frames / second):
             found.append((clips[a], others[b], value, frames, at))
     return found
 
 
-def _correlation(first, other, shift, second):
-    """Highest correlation of two clips' levels near a shift, the frames of the overlap, and the shift itself."""
+def _similarity(first, other, shift, second):
+    """The similarity of two clips' levels at the best shift near one, the frames of the overlap, and that shift.
+
+    It is the correlation over the overlap, or the median of the correlations over its seconds if that is less: of two
+    cries of one cock the loudest moment alone agrees, of copies every second.
+    """
     best = (-1.0, 0, shift)
     for at in range(shift - STEP, shift + STEP + 1):  # first[t] lies beside other[t + at]
         begin, end = max(0, -at), min(len(first), len(other) - at)
         if end - begin >= min(second, len(first), len(other)):
             a, b = first[begin:end], other[begin + at : end + at]
-            a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-            value = (a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-9)
-            best = max(best, (float(value), end - begin, at))
-    return best
+            best = max(best, (float(_correlations(a[None], b[None])[0]), end - begin, at))
+    value, frames, at = best
+    begin, seconds = max(0, -at), frames // second
+    if seconds > 1:
+        shape = seconds, second, first.shape[1]
+        value = min(value, float(np.median(_correlations(
+            *(each[start:][: seconds * second].reshape(shape) for each, start in ((first, begin), (other, begin + at)))
+        ))))
+    return value, frames, at
+
+
+def _correlations(a, b):
+    """Of levels [part, frame, band] with others: one a part, each band less its mean over the part."""
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
+    power = (a * a).sum(axis=(1, 2)) * (b * b).sum(axis=(1, 2))
+    return (a * b).sum(axis=(1, 2)) / np.maximum(np.sqrt(power), 1e-9)
 
 
 def _enough(seconds):
-    """The correlation that an overlap of so many seconds must reach: chance is kinder to the short."""
-    return CORRELATION + (0.95 - CORRELATION) / max(1.0, seconds / 2)
+    """The similarity that an overlap of so many seconds must reach."""
+    long, short = CORRELATION
+    return long + (short - long) / max(1.0, seconds / 2)

@@ -79,37 +79,45 @@ def siblings(names, labels, pattern=None):
     if pattern == "":
         return {}, "nothing, as asked for"
     if pattern is not None:
-        try:
-            compiled = re.compile(pattern)
-        except re.error as error:
-            raise AudiolibError(f"group {pattern!r}: no regular expression ({error})") from error
-        if compiled.groups < 1:
-            raise AudiolibError(f"group {pattern!r}: put what belongs together into brackets, for instance '(.*)_\\d+'")
+        compiled = _compiled(pattern)
         groups = [match[1] if (match := compiled.search(stem)) else None for stem in stems]
         if not any(groups):
             raise AudiolibError(f"group {pattern!r}: fits none of the names; the first is {stems[0]!r}")
         return _told(names, groups, f"names like {pattern}")
     plain = [MARK.sub("", stem).lower() if MARK.fullmatch(stem[len(MARK.split(stem)[0]):]) else stem.lower()
              for stem in stems]
+    words = {label.lower() for label in labels}
     for title, each in NAMES.items():
         groups = [match and match[1] for match in (re.fullmatch(each, stem) for stem in plain)]
-        if sum(map(bool, groups)) >= 0.9 * len(stems) and _says_more(groups, labels):
+        fits = sum(map(bool, groups)) >= 0.9 * len(stems)
+        groups = [None if group in words else group for group in groups]  # "dog_01" among the dogs
+        if fits and _says_more(names, labels, groups):
             return _told(names, groups, f"names like {title}")
     counted = Counter(zip(labels, plain, strict=True))
     groups = [f"{label}/{stem}" if counted[label, stem] > 1 else None
               for label, stem in zip(labels, plain, strict=True)]
-    if _says_more([group or name for group, name in zip(groups, names, strict=True)], labels):
+    if _says_more(names, labels, groups):
         return _told(names, groups, "names marked as copies, like 'name (1)'")
     return {}, ""
 
 
-def _says_more(groups, labels):
-    """Whether groups join clips, and are not just the labels again ("dog_01" among the dogs)."""
+def _compiled(pattern):
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise AudiolibError(f"group {pattern!r}: no regular expression ({error})") from error
+    if compiled.groups < 1:
+        raise AudiolibError(f"group {pattern!r}: put what belongs together into brackets, for instance '(.*)_\\d+'")
+    return compiled
+
+
+def _says_more(names, labels, groups):
+    """Whether groups join clips, and are not just the labels again: most of these are more than one group."""
     of_label = defaultdict(set)
-    for label, group in zip(labels, groups, strict=True):
-        of_label[label].add(group)
+    for name, label, group in zip(names, labels, groups, strict=True):
+        of_label[label].add(group or name)
     alone = sum(len(inside) == 1 for inside in of_label.values())
-    return len(set(groups)) < len(groups) and alone <= len(of_label) / 2
+    return max(Counter(filter(None, groups)).values(), default=0) > 1 and alone <= len(of_label) / 2
 
 
 def _told(names, groups, words):
@@ -121,18 +129,15 @@ def _told(names, groups, words):
 
 @dataclass(frozen=True)
 class Audit:
-    """What `audit` found; ``str()`` tells it, `to_dict` gives it as JSON knows it.
-
-    Without a split, `parts` is the clean one that is proposed (None if there is none) and nothing crosses it.
-    """
+    """What `audit` found; ``str()`` tells it, `to_dict` gives it as JSON knows it."""
 
     corpus: str
     clips: int
     copies: tuple  # Pair
     groups: dict  # name: group, of the clips that have one
     told: str  # what the groups are
-    parts: dict | None  # name: part
-    given: bool  # whether the parts were given, or are proposed
+    proposed: dict | None  # name: part of a clean split; None if there is none
+    parts: dict | None = None  # name: part of the split that was given
     crossing: tuple = ()  # Pair with its first clip in training and its second in test
     nearest: dict | None = None  # accuracy of a nearest neighbour on the test clips that are touched, and on the others
 
@@ -143,8 +148,7 @@ class Audit:
 
     def to_dict(self):
         """Everything in it, as JSON knows it."""
-        split = {"split" if self.given else "proposed": self.parts}
-        return asdict(self) | split | {"touched": self.touched}
+        return asdict(self) | {"touched": self.touched}
 
     def __str__(self):
         kinds = Counter(pair.kind for pair in self.copies)
@@ -152,22 +156,30 @@ class Audit:
                  "recording in other clothes"]
         lines += _first(self.copies, _line)
         lines.append(f"What belongs together: {self.told or 'the file names say nothing (--group REGEX would)'}")
-        counts = Counter((self.parts or {}).values())
-        sizes = ", ".join(f"{counts[part]} {part}" for part in PARTS)
-        if not self.given:
-            return "\n".join([*lines, f"A clean split: {sizes}" if self.parts else
-                              "No clean split: all clips belong together, or there is one only"])
-        outside = self.clips - len(self.parts)
-        lines.append(f"The split: {sizes}" + (f"; {outside} clips are in no part" if outside else ""))
+        if self.parts is not None:
+            lines += self._crossed()
+        if self.parts is None or self.crossing:
+            lines.append(f"A clean split: {_sizes(self.proposed)} (--write FILE.csv keeps it)" if self.proposed else
+                         "No split is clean: there is one clip, or all belong together")
+        return "\n".join(lines)
+
+    def _crossed(self):
+        outside, tests = self.clips - len(self.parts), Counter(self.parts.values())["test"]
+        lines = [f"The split: {_sizes(self.parts)}" + (f"; {outside} clips are in no part" if outside else "")]
         kinds, n = Counter(pair.kind for pair in self.crossing), len(self.touched)
         lines.append(f"From training to test cross {kinds['exact']} exact copies, {kinds['copy']} other copies, "
-                     f"{kinds['sibling']} siblings; they touch {n} of {counts['test']} test clips "
-                     f"({100 * n / counts['test']:.0f} %)" if n else "Nothing crosses from training to test")
+                     f"{kinds['sibling']} siblings; they touch {n} of {tests} test clips "
+                     f"({100 * n / tests:.0f} %)" if n else "Nothing crosses from training to test")
         lines += _first(self.crossing, lambda pair: f"{pair.kind}: {pair.first} -> {pair.second}")
         lines += [f"A nearest neighbour in training names {100 * row['value']:.0f} % of the {which} test clips rightly "
                   f"({100 * row['low']:.0f} to {100 * row['high']:.0f} %, n = {row['n']})"
-                  for which, row in self.nearest.items() if row]
-        return "\n".join(lines)
+                  for which, row in self.nearest.items()]
+        return lines
+
+
+def _sizes(parts):
+    counts = Counter(parts.values())
+    return ", ".join(f"{counts[part]} {part}" for part in PARTS)
 
 
 def _first(pairs, line):
@@ -184,21 +196,20 @@ def _line(pair):
 
 
 def audit(source, split=None, *, groups=None, pattern=None, seed=0, progress=True):
-    """Look for what crosses from training to test, or propose a split that nothing crosses.
+    """Look for what belongs together, and what of it crosses from training to test; propose a clean split.
 
     Parameters
     ----------
     source : corpora.Corpus or features.Features
         Sound on disk, or log-mel features (of an archive).
     split : dict of name to part, optional
-        "train", "valid" or "test"; see `read_split`. Without one a clean one is proposed, of about 60, 15 and 25 % of
-        the clips, stratified by label as well as whole groups allow.
+        "train", "valid" or "test"; see `read_split`.
     groups : dict of name to group, optional
         What belongs together; by default the corpus's own groups, or what `siblings` makes of the names.
     pattern : str, optional
         For `siblings`, which is then asked whatever groups there are.
     seed : int
-        Of the proposed split.
+        Of the proposed split: about 60, 15 and 25 % of the clips, stratified by label as well as whole groups allow.
     progress : bool
 
     Returns
@@ -210,6 +221,8 @@ def audit(source, split=None, *, groups=None, pattern=None, seed=0, progress=Tru
     AudiolibError
         If no clip can be used, the pattern is none, or the split leaves no clip for training or none for the test.
     """
+    if pattern:
+        _compiled(pattern)  # first: a wrong one should not wait for the sounds
     looks = look(source, progress=progress)
     if pattern is None and groups:
         groups, told = _told(looks.names, [groups.get(name) for name in looks.names], "as the table says")
@@ -222,12 +235,12 @@ def audit(source, split=None, *, groups=None, pattern=None, seed=0, progress=Tru
         if part not in parts.values():
             raise AudiolibError(f"{looks.corpus}: the split puts no clip that can be used into {part}")
     pairs = copies(looks, progress=progress)
-    facts = (looks.corpus, len(looks.names), tuple(pairs), groups, told)
+    found = Audit(looks.corpus, len(looks.names), tuple(pairs), groups, told, _propose(looks, pairs, groups, seed))
     if parts is None:
-        return Audit(*facts, _propose(looks, pairs, groups, seed), given=False)
+        return found
     crossing = _crossing(parts, pairs, groups)
-    return Audit(*facts, parts, given=True, crossing=crossing,
-                 nearest=_nearest(looks, parts, {pair.second for pair in crossing}))
+    nearest = _nearest(looks, parts, {pair.second for pair in crossing})
+    return replace(found, parts=parts, crossing=crossing, nearest=nearest)
 
 
 def _crossing(parts, pairs, groups):

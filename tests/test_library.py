@@ -37,6 +37,8 @@ ORDER = [
     "records",
     "study",
     "comparison",
+    "_copies",
+    "audit",
     "page",
     "plots",
     "cli",
