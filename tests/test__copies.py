@@ -11,9 +11,9 @@ from audiolib.features import Features
 
 SR = 22050
 
-#: The 50 exact repetitions in GTZAN that Sturm lists: B. L. Sturm, "An analysis of the GTZAN music genre dataset", MIRUM
-#: 2012, and "The GTZAN dataset: its contents, its faults, ...", arXiv:1306.1461, 2013 (table of repetitions; sturm2012-
-#: analysis and sturm2013faults in book/references.bib). Of three numbers each is a repetition of the others.
+#: The 50 exact repetitions in GTZAN that Sturm lists: B. L. Sturm, "An analysis of the GTZAN music genre dataset",
+#: MIRUM 2012, and "The GTZAN dataset: its contents, its faults, ...", arXiv:1306.1461, 2013 (sturm2012analysis and
+#: sturm2013faults in book/references.bib). Of three numbers each is a repetition of the others. One goes across genres.
 STURM = {
     "disco": [(50, 51, 70), (55, 60, 89), (71, 74), (98, 99)],
     "hiphop": [(39, 45), (76, 78)],
@@ -160,7 +160,7 @@ def test_features_of_another_kind_are_refused():
 
 @pytest.mark.real
 def test_sturms_repetitions_are_found_in_the_archive_of_gtzan(real_data):
-    """With precision and recall of at least 0.95; the one that is missed, disco 71 and 74, is equal in its text only."""
+    """With precision and recall of at least 0.95. Disco 71 and 74 is missed."""
     known = {("metal.00058", "rock.00016")}
     for genre, sets in STURM.items():
         for each in sets:
