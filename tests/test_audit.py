@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from audiolib import AudiolibError, archive, audit, corpora, sounds
+from audiolib import archive, audit, corpora, sounds
 from audiolib.cli import main
 
 SR = 8000
@@ -156,28 +156,6 @@ def test_a_pattern_that_is_none_is_told(own, pattern, said):
 def test_a_table_that_is_none_is_told_in_one_line(own, tmp_path, head, rows, said):
     shown = run(own, "--split", table(tmp_path / "s.csv", rows, head))
     assert shown.exit_code == 1 and said in shown.stderr and len(shown.stderr.splitlines()) == 1, shown.output
-
-
-def test_tables_as_people_write_them_are_read(own, tmp_path):
-    rows = ["cat\\catax.wav;Training;", "./dog/dogax.wav;VAL;1", f"{own}/dog/zz.wav;test;2", "dogbx;dev;", "",
-            "elsewhere/own/cat/zy.wav;eval;", "catcx.wav; test ;", "nowhere.wav;train;", ";train;"]
-    path = tmp_path / "s.csv"
-    path.write_bytes("\r\n".join(["\ufeffPath;Part;Group", *rows]).encode())
-    with pytest.warns(UserWarning, match="2 of its files are not in the corpus.*the first: 'nowhere.wav'"):
-        parts, groups = audit.read_split(path, corpora.load(own))
-    assert parts == {"cat/catax": "train", "dog/dogax": "valid", "dog/zz": "test", "dog/dogbx": "valid",
-                     "cat/zy": "test", "cat/catcx": "test"}  # fmt: skip
-    assert groups == {"dog/dogax": "1", "dog/zz": "2"}
-    path.write_bytes(b"\xff\xfepath")
-    with pytest.raises(AudiolibError, match="UTF-8"):
-        audit.read_split(path, corpora.load(own))
-
-
-def test_a_name_in_two_labels_is_known_by_its_label_only(tmp_path):
-    corpus = corpora.load(write(tmp_path / "own", ["a/1", "b/1"], 0.5))
-    path = table(tmp_path / "s.csv", ["a/1.wav,train", "b/1.wav,test", "1.wav,valid", "c/1.wav,valid"])
-    with pytest.warns(UserWarning, match="2 of its files .*or more than one clip could be meant"):
-        assert audit.read_split(path, corpus)[0] == {"a/1": "train", "b/1": "test"}
 
 
 @pytest.mark.parametrize("names", [["a/1"], ["a/x", "a/y"], ["a/x", "b/y", "c/z"]])

@@ -38,6 +38,7 @@ ORDER = [
     "study",
     "comparison",
     "_copies",
+    "_splits",
     "audit",
     "page",
     "plots",
