@@ -373,3 +373,41 @@ def _tell(records):
             f"{row['model']:18}{where}: {row['segment_accuracy']['value']:.1%} of segments, "
             f"{row['track_accuracy']['value']:.1%} of tracks ({low:.1%} to {high:.1%}, n = {row['n']})"
         )
+
+
+@main.command()
+@_corpus
+@click.option("--split", type=click.Path(exists=True, dir_okay=False), help="CSV file with columns path, part, group.")
+@click.option("--group", metavar="REGEX", help="Of file names: its first (group) belongs together; '' for nothing.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the split that is proposed.")
+@click.option("--write", type=click.Path(dir_okay=False), metavar="FILE.csv", help="Keep the split that is proposed.")
+@click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
+@_quiet
+def audit(corpus, split, group, seed, write, as_json, quiet):
+    """Find copies in a CORPUS and what crosses from training to test; exit code 1 if anything does.
+
+    A CORPUS may also be an archive (.npz) or a folder of train, valid and test with LABEL/FILE in each, which is
+    then the split. Of group, the last column of a table, clips of one value belong together; it may be missing.
+
+    \b
+    Examples:
+        python -m audiolib audit ~/sounds --write split.csv
+        python -m audiolib audit ~/sounds --split split.csv
+        python -m audiolib audit ~/sounds --group '(.*)-take'
+    """
+    import json
+
+    from audiolib import audit as library
+
+    source, parts = library.find(corpus, progress=not quiet)
+    groups = None
+    if split:
+        parts, groups = library.read_split(split, source)
+    found = library.audit(source, parts, groups=groups, pattern=group, seed=seed, progress=not quiet)
+    click.echo(json.dumps(found.to_dict(), ensure_ascii=False, default=float) if as_json else found)
+    if write:
+        if not found.proposed:
+            raise AudiolibError(f"{write}: not written, since no split of {corpus} is clean")
+        library.write_split(write, source, found.proposed, found.groups)
+    if found.crossing:
+        sys.exit(1)
