@@ -47,7 +47,7 @@ AUGMENTATIONS = {  # name: (highest value, what it is)
     "band_gain": (40.0, "standard deviation in dB of a random equaliser at 3 to 6 points of the range of the bands"),
     "band_limit": (1.0, "probability that all above a random band is cut off, and half as often what is lowest"),
     "noise": (1.0, "probability of a floor of noise 25 to 55 dB below the loudest cell"),
-    "contrast": (0.9, "most by which differences of level are stretched or shrunk, as a share; in half of the segments"),
+    "contrast": (0.9, "most by which differences of level are stretched or shrunk, as a share; in half of them"),
 }
 LARGEST_SEED = 2**32 - 1  # that scikit-learn and NumPy take
 ARCHIVE_FRONTEND = ("kind", "n_mfcc", "segment_seconds")  # what an archive leaves open
@@ -84,7 +84,7 @@ class Recipe:
     batch, epochs : int >= 1
     augmentation : dict
         Of the training part only; names and meanings in ``AUGMENTATIONS``.
-    normalization : "none" (the paper's), "standard" (mean 0, deviation 1 in each band of the training part) or "segment"
+    normalization : "none" (the paper's), "standard" (mean 0, deviation 1 in each band of the training part), "segment"
         (each segment relative to its own mean level, see `features.relative`)
     label_smoothing : float, 0 to below 1
     precision : "float32" or "bfloat16" (weights stay in float32)
