@@ -124,7 +124,7 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     from audiolib import _keras  # only now: TensorFlow takes seconds to load
 
     _keras.tensorflow()
-    normal = _normalization(features.x, split.train, recipe.normalization)
+    normal = normalization(features.x, split.train, recipe.normalization)
     x = relative(features.x) if recipe.normalization == "segment" else features.x  # what is judged
     with _keras.plain_settings():
         model, loss = _compiled(recipe, features)
@@ -223,12 +223,12 @@ class Augmentation:
         else:
             x = self.x[rows]
         if strength := self.settings.get("band_gain"):
-            x = x + _equaliser(len(rows), bands, strength, rng)[:, None, :]
+            x = x + equaliser(len(rows), bands, strength, rng)[:, None, :]
         if share := self.settings.get("band_limit"):
             x = x - _limits(len(rows), bands, share, rng)[:, None, :]
         if share := self.settings.get("noise"):
             below = np.where(rng.random(len(rows)) < share, rng.uniform(25, 55, len(rows)), 200)
-            floor = (x.max(axis=(1, 2)) - below)[:, None] + _equaliser(len(rows), bands, 5, rng)
+            floor = (x.max(axis=(1, 2)) - below)[:, None] + equaliser(len(rows), bands, 5, rng)
             x = 10 * np.log10(10 ** (x / 10) + 10 ** (floor[:, None, :] / 10))
         if most := self.settings.get("contrast"):
             by = np.where(rng.random(len(rows)) < 0.5, rng.uniform(1 - most, 1 + most, len(rows)), 1)[:, None, None]
@@ -395,8 +395,8 @@ def _learning_rate(recipe, step, steps):
     return recipe.learning_rate
 
 
-def _normalization(x, train, kind):
-    """Mean and deviation of each band that the network's input is normalised by."""
+def normalization(x, train, kind):
+    """Mean and deviation of each band [band] that the network's input is normalised by; 0 and 1 unless "standard"."""
     if kind != "standard":
         return np.float32(0), np.float32(1)
     part = x[train]
@@ -414,7 +414,7 @@ def _limits(segments, bands, share, rng):
     return np.minimum(90, steep * (np.maximum(0, band - high) + np.maximum(0, low - band)))
 
 
-def _equaliser(segments, bands, deviation, rng):
+def equaliser(segments, bands, deviation, rng):
     """Gains in dB [segment, band]: normally distributed at a few points of the axis of bands, straight lines between.
 
     After FilterAugment (Nam, Kim, Park, 2022): other microphones, rooms and studios for the same music.
