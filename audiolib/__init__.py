@@ -19,6 +19,7 @@ attribute (``audiolib.corpora``) and loaded when it is first asked for:
 ``records``      one small JSON file a run: read, write, find, table
 ``study``        many recipes on many cores or a dask cluster; some of them trained anew, to verify
 ``comparison``   pairs of runs, leads with intervals, and the rule of verdicts
+``listen``       a kept network on somebody's own sounds, with NumPy alone
 ``page``         players, numbers for the prose, tables
 ``plots``        one function a figure
 ``cli``          the same from a terminal: ``python -m audiolib``

@@ -420,9 +420,11 @@ def listen(paths, model, as_json, picture, quiet):
 
 
 def _tell_card(path, network):
-    test, card = network.card["test"], network.card
-    click.echo(f"{path}: {card['network']}, {card['parameters']} parameters; right on {test['value']:.1%} of {test['n']} "
-               f"test clips ({test['low']:.1%} to {test['high']:.1%}); below {network.threshold:.0%} it is \"not sure\"")
+    card, test = network.card, network.card["test"]
+    click.echo(
+        f"{path}: {card['network']}, {card['parameters']} parameters; right on {test['value']:.1%} of {test['n']} test "
+        f"clips ({test['low']:.1%} to {test['high']:.1%}); below {network.threshold:.0%} it says \"not sure\""
+    )
 
 
 def _use_data(folder):

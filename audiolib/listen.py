@@ -309,8 +309,10 @@ def _depthwise(x, kernel):
 
 
 def _pool(x, size, bands, same):
-    if same:  # what is left over makes one more
-        x = np.pad(x, ((0, 0), (0, -x.shape[1] % size), (0, -x.shape[2] % bands), (0, 0)), constant_values=-np.inf)
+    if same:  # what is left over makes one more; half of what is missing lies before, as in TensorFlow
+        missing = [-x.shape[1] % size, -x.shape[2] % bands]
+        around = [(each // 2, each - each // 2) for each in missing]
+        x = np.pad(x, ((0, 0), *around, (0, 0)), constant_values=-np.inf)
     frames, across = x.shape[1] // size, x.shape[2] // bands
     x = x[:, : frames * size, : across * bands]
     return x.reshape(len(x), frames, size, across, bands, -1).max(axis=(2, 4))

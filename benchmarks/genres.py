@@ -1,4 +1,4 @@
-"""Train the network that the package brings, keep it, examine it under other masterings: ``python benchmarks/genres.py``
+"""Train, keep and examine the network that the package brings: ``python benchmarks/genres.py``.
 
 Needs ``gtzan-logmel.npz`` (and for the examination by sound gtzan-mini) in the data root. What is recorded is not
 trained again, if its weights lie beside the record. The network is the one of the study ``listen`` that `chosen` names:

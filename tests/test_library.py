@@ -37,6 +37,7 @@ ORDER = [
     "records",
     "study",
     "comparison",
+    "listen",
     "page",
     "plots",
     "cli",
