@@ -228,7 +228,7 @@ def relative(levels, range_db=60.0):
     What lies more than `range_db` below a segment's loudest cell is raised to that first: it is noise more than music.
 
     >>> relative(np.array([[-10.0, -40.0], [-90.0, -90.0]])).tolist()
-    [[3.0, 1.0], [-1.0, -1.0]]
+    [[2.5, 0.5], [-1.5, -1.5]]
     """
     levels = np.maximum(levels, levels.max(axis=(-2, -1), keepdims=True) - range_db)
     return (levels - levels.mean(axis=(-2, -1), keepdims=True)) / 15
