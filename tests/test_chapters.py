@@ -39,7 +39,9 @@ def outputs(cell):
 
 def printed(text):
     """The keys of the glued numbers and words in a page's source."""
-    return re.findall(r"\{glue:(?:text)?\}`([^`:]+)(?::[^`]*)?`", text)
+    # As `key:format`, with another page's path before it, or as a block of its own.
+    inline = re.findall(r"\{glue:(?:text)?\}`(?:[^`:]+::)?([^`:]+)(?::[^`]*)?`", text)
+    return inline + re.findall(r"^```\{glue[^}]*\} (\S+)$", text, flags=re.MULTILINE)
 
 
 def executed(path):
