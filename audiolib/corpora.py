@@ -9,7 +9,8 @@ from its public address. Signals are float32, rates in Hz.
 What cannot be used is never dropped in silence: it is either an ``AudiolibError`` or a warning with a count, and it is
 kept in ``Corpus.skipped``.
 
-Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_architectures, 10_experiments, 11_leak
+Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_architectures, 10_experiments, 11_leak,
+14_listen
 """
 
 import csv

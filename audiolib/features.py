@@ -20,7 +20,7 @@ The numbers are those of ``librosa.feature.melspectrogram``, ``power_to_db`` and
 Words: a *frontend* is a `Frontend`; its *settings* are the dict of its fields, as recipes, records and
 `Features.frontend` hold it. Features out of an archive have that archive's settings there (see `audiolib.archive`).
 
-Chapters: 01_dataset, 04_mel, 06_data, 09_architectures, 11_leak
+Chapters: 01_dataset, 04_mel, 06_data, 09_architectures, 11_leak, 14_listen
 """
 
 import functools

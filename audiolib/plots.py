@@ -18,7 +18,7 @@ with a guess at what was meant.
 Call ``use_style()`` once at the top of a notebook; without it each figure of its own has the style all the same.
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
-10_experiments, 11_leak, 12_fair, 13_elsewhere
+10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
 
 import functools

@@ -19,7 +19,7 @@ hold only 38 of the archive's.
 ``best``     6: the best fault-filtered accuracy from scratch with at most a million parameters
 ===========  ==========================================================================================================
 
-Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere
+Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ several times slower on a CPU, above all for separable layers (08_separable).
 averaged over the epoch), ``val_loss`` and ``val_accuracy``, ``penalty`` (the L2 term, in both losses as in Keras's),
 and ``seconds``, training and validation together.
 
-Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere
+Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
 
 from __future__ import annotations
