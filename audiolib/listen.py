@@ -27,6 +27,7 @@ from audiolib._files import written_whole
 
 SHIPPED = Path(__file__).with_name("genres.npz")
 FORMAT = 1
+SURE = 0.75  # share of the answers that shall be right; below that it had better say "not sure"
 EPSILON = 1e-3  # of Keras's batch normalisation
 KINDS = {kind.__name__: kind for kind in (
     networks.Conv, networks.Square, networks.Separable, networks.Pool, networks.Dropout, networks.Norm,
@@ -433,7 +434,7 @@ def calibrate(network, data, rows):
     """Temperature and threshold of a network by the clips of a validation part.
 
     The temperature is that of the least cross-entropy of the clips' votes (Guo, Pleiss, Sun, Weinberger, 2017). The
-    threshold is the highest probability below which an answer is wrong more often than right.
+    threshold is the least probability from which on three answers of four are right.
 
     Returns
     -------
@@ -460,11 +461,12 @@ def calibrate(network, data, rows):
     for tenth in range(1, 11):
         answered = order[: max(1, round(tenth / 10 * len(y)))]
         curve.append([tenth / 10, round(float(right[answered].mean()), 3), round(float(confidence[answered].min()), 3)])
-    unsure = [t for t in np.arange(0.1, 0.9, 0.01)
-              if (low := confidence < t).sum() >= min(10, len(y) / 4) and right[low].mean() < 0.5]
+    so_far = np.cumsum(right[order]) / np.arange(1, len(y) + 1)
+    answered = np.flatnonzero(so_far >= SURE)  # the most that it may answer; none if it is never that good
+    threshold = 1.0 if not len(answered) else 0.0 if answered[-1] == len(y) - 1 else confidence[order[answered[-1]]]
     return {
         "temperature": round(temperature, 4),
-        "threshold": round(float(max(unsure, default=0.0)), 2),
+        "threshold": round(float(threshold), 2),
         "accuracy": round(float(right.mean()), 4),
         "loss": round(float(loss(np.log(temperature))), 4),
         "calibration_error": round(evaluation.calibration(said, y)["ece"], 4),

@@ -92,7 +92,7 @@ def by_ear(network, names, folder):
 
 
 def chosen(records):
-    """The recipe to keep: seed 0 of the separable twin, unless validation says by more than its interval against it."""
+    """The network to keep: the separable twin, unless validation says by more than its interval against it."""
     rows = {model: [r["valid"]["track_accuracy"] for r in records if r["recipe"]["model"] == model]
             for model in ("square", "square-separable")}  # fmt: skip
     (a, n), (b, _) = ((np.mean([row["value"] for row in each]), each[0]["n"]) for each in rows.values())
@@ -105,9 +105,10 @@ def chosen(records):
 @click.option("--out", default=str(listen.SHIPPED), show_default=True)
 @click.option("--threads", type=int, default=1, show_default=True)
 def main(results, out, threads):
-    records = study.run(recipes.study("listen"), folder=results, threads=threads, weights=True)
+    first = [recipe for recipe in recipes.study("listen") if recipe.seed == 0]
+    records = study.run(first, folder=results, threads=threads, weights=True, choice=recipes.CHOICES["listen"])
     model = chosen(records)
-    recipe = next(each for each in recipes.study("listen") if (each.model, each.seed) == (model, 0))
+    recipe = next(each for each in first if each.model == model)
     weights = Path(results) / f"{recipe.name}.npz"
     if not weights.exists():
         raise AudiolibError(f"{weights} is not there; delete the record beside it, and the run is done again")
@@ -119,12 +120,12 @@ def main(results, out, threads):
     network = listen.keep(out, recipe, listen.read_weights(weights), data=data, card=card)
     changed = {what: listen.examine(network, data, split.test, change) for what, change in CHANGES.items()}
     card["changed levels"] = changed
-    test = {data.names[clip] for clip in data.clip[split.test]}
+    unseen = {data.names[clip] for part in (split.valid, split.test) for clip in data.clip[part]}
     try:
         import tempfile
 
         with tempfile.TemporaryDirectory() as folder:
-            card["by ear"] = by_ear(network, test, folder)
+            card["by ear"] = by_ear(network, unseen, folder)
     except AudiolibError as error:
         click.echo(f"no examination by ear: {error}", err=True)
     network = listen.keep(out, recipe, listen.read_weights(weights), data=data, card=card)
