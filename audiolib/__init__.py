@@ -20,6 +20,7 @@ attribute (``audiolib.corpora``) and loaded when it is first asked for:
 ``study``        many recipes on many cores or a dask cluster; some of them trained anew, to verify
 ``comparison``   pairs of runs, leads with intervals, and the rule of verdicts
 ``audit``        what crosses from training to test in any data set: copies, siblings, groups; a clean split
+``listen``       a kept network on somebody's own sounds, with NumPy alone
 ``page``         players, numbers for the prose, tables
 ``plots``        one function a figure
 ``cli``          the same from a terminal: ``python -m audiolib``

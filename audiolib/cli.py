@@ -238,11 +238,12 @@ _threads = click.option("--threads", type=_cores, help="Cores for a run; the num
 @click.option("--epochs", type=int, default=500, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--set", "more", multiple=True, metavar="NAME=JSON", help="Any other part of the recipe; repeatable.")
+@click.option("--keep", type=click.Path(dir_okay=False), metavar="FILE", help="Keep the network, for `listen --model`.")
 @_results
 @_data
 @_threads
 @_quiet
-def train(corpus, results, data, threads, quiet, more, **parts):
+def train(corpus, results, data, threads, quiet, more, keep, **parts):
     """Train one network on a CORPUS (or an archive .npz, below the data root or here) and record what came of it.
 
     The paper's recipe, but for what you say. Stopped and started again, it goes on where it was.
@@ -250,6 +251,7 @@ def train(corpus, results, data, threads, quiet, more, **parts):
     \b
     Examples:
         python -m audiolib train --epochs 5
+        python -m audiolib train ~/my-sounds --protocol track --epochs 50 --keep mine.npz
         python -m audiolib train gtzan-logmel.npz --protocol fault-filtered --epochs 60 \\
             --set 'frontend={"kind": "mel", "segment_seconds": 6}' --set learning_rate=0.001
     """
@@ -270,8 +272,15 @@ def train(corpus, results, data, threads, quiet, more, **parts):
             parts[name] = value  # a word needs no quotes
     recipe = PAPER.replace(corpus=corpus, **parts)
     path = records.path_of(recipe, results)
-    there = path.exists()
-    (record,) = study.run([recipe], folder=results, threads=threads, command=_command(), progress=not quiet)
+    there, weights = path.exists(), path.with_suffix(".npz")
+    if keep and there and not weights.exists():
+        raise AudiolibError(f"{path} is there, but its weights are not; delete it, and it is trained again and kept")
+    options = {"threads": threads, "command": _command(), "progress": not quiet, "weights": bool(keep)}
+    (record,) = study.run([recipe], folder=results, **options)
+    if keep:
+        from audiolib import listen
+
+        _tell_card(keep, listen.keep(keep, recipe, listen.read_weights(weights)))
     if there:
         click.echo(f"{path} is there: this run was done; delete it to train again", err=True)
     _tell([record])
@@ -354,6 +363,68 @@ def _tell_verified(results):
         )
     if not all(each["within"] for each in results):
         sys.exit(1)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, metavar="FILE_OR_FOLDER...")
+@click.option("--model", type=click.Path(dir_okay=False), help="A network of your own, from `train --keep`.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--picture", type=click.Path(dir_okay=False), help="Draw the probabilities over time (of one file).")
+@_quiet
+def listen(paths, model, as_json, picture, quiet):
+    """Say the genre of sound files, with its probability, and how it changes over time.
+
+    The network that comes with the package knows the ten genres of GTZAN. What cannot be heard is told in a line of its
+    own, and the exit code is 1.
+
+    \b
+    Examples:
+        python -m audiolib listen song.mp3
+        python -m audiolib listen ~/music --json > genres.jsonl
+    """
+    import json
+
+    from tqdm import tqdm
+
+    from audiolib import listen as ear
+
+    network = ear.load(model) if model else ear.load()
+    files = ear.files(paths)
+    if picture and len(files) != 1:
+        raise AudiolibError(f"--picture draws one file, not {len(files)}; give it one")
+    heard, failed = [], 0
+    bar = tqdm(files, "listen", unit="file", leave=False, disable=quiet or len(files) < 2 or None)
+    for path in bar:
+        try:
+            said = ear.listen(path, network)
+        except AudiolibError as error:
+            failed += 1
+            with tqdm.external_write_mode(sys.stderr):
+                click.echo(f"Error: {error}", err=True)
+            continue
+        heard.append((said.genre, said.sure))
+        with tqdm.external_write_mode(sys.stdout):
+            click.echo(json.dumps(said.to_dict(), ensure_ascii=False) if as_json else said)
+    if picture and heard:
+        from audiolib import plots
+
+        fig, _ = plots.genres(said.starts, said.segments, said.labels)
+        try:
+            fig.savefig(picture)
+        except (OSError, ValueError) as error:  # no room, no such folder; an ending that is no format
+            raise AudiolibError(f"{picture}: the picture cannot be written ({error})") from error
+    if len(files) > 1 and not as_json:
+        click.echo(ear.summary(heard, failed))
+    if failed:
+        sys.exit(1)
+
+
+def _tell_card(path, network):
+    card, test = network.card, network.card["test"]
+    click.echo(
+        f"{path}: {card['network']}, {card['parameters']} parameters; right on {test['value']:.1%} of {test['n']} test "
+        f"clips ({test['low']:.1%} to {test['high']:.1%}); below {network.threshold:.0%} it says \"not sure\""
+    )
 
 
 def _use_data(folder):

@@ -10,7 +10,8 @@ What cannot be used is never dropped in silence: it is either an ``AudiolibError
 kept in ``Corpus.skipped``. Shared arguments: ``root``, the folder in which known corpora lie (by default `data_root`),
 and ``progress``, whether to show a bar.
 
-Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_architectures, 10_experiments, 11_leak
+Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_architectures, 10_experiments, 11_leak,
+14_listen
 """
 
 import csv

@@ -8,7 +8,7 @@ track were right or wrong together, which is on the safe side. Intervals are at 
 An interval over seeds (``over_seeds``) answers another question: how much a training repeated from another start, and
 under a random protocol on another division, would differ. Both belong beside a figure.
 
-Chapters: 01_dataset, 02_sound, 06_data, 08_separable, 10_experiments, 11_leak, 12_fair
+Chapters: 01_dataset, 02_sound, 06_data, 08_separable, 10_experiments, 11_leak, 12_fair, 14_listen
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ What `extract` does beside that:
 Words: a *frontend* is a `Frontend`; its *settings* are the dict of its fields, as recipes, records and
 `Features.frontend` hold it. Features out of an archive have that archive's settings there (see `audiolib.archive`).
 
-Chapters: 01_dataset, 04_mel, 06_data, 09_architectures, 11_leak
+Chapters: 01_dataset, 04_mel, 06_data, 09_architectures, 11_leak, 14_listen
 """
 
 import functools
@@ -46,7 +46,8 @@ class Frontend:
     ----------
     kind : "mel", levels of mel bands, or "mfcc", the first coefficients of their cosine transform
     sample_rate : int, in Hz, to which the audio is brought first
-    n_fft, hop_length : int, in samples: the Hann window, and the step between frames
+    n_fft : int, in samples, the Hann window
+    hop_length : int or float, in samples, the step between frames; of a fraction each takes the nearest sample
     n_mels, n_mfcc : int, the mel bands, and the coefficients kept of them (only used by "mfcc")
     fmin, fmax : float, in Hz, the edges of the mel filter bank; ``fmax=None`` is half the sample rate
     segment_seconds : float
@@ -62,7 +63,7 @@ class Frontend:
     kind: str = "mel"
     sample_rate: int = 22050
     n_fft: int = 2048
-    hop_length: int = 512
+    hop_length: float = 512
     n_mels: int = 128
     n_mfcc: int = 13
     fmin: float = 0.0
@@ -73,8 +74,12 @@ class Frontend:
 
     def __post_init__(self):
         _checks.one_of("kind", self.kind, ("mel", "mfcc"))
-        for name in ("sample_rate", "n_fft", "hop_length", "n_mels", "n_mfcc"):
+        for name in ("sample_rate", "n_fft", "n_mels", "n_mfcc"):
             self._put(name, _checks.whole(name, getattr(self, name)))
+        if not isinstance(self.hop_length, float) or self.hop_length.is_integer():
+            self._put("hop_length", _checks.whole("hop_length", self.hop_length))
+        else:
+            self._put("hop_length", _checks.number("hop_length", self.hop_length, least=1, most=_checks.LARGEST))
         for name, above in (("fmin", -math.inf), ("fmax", -math.inf), ("segment_seconds", 0), ("top_db", 0)):
             if getattr(self, name) is not None or name in ("fmin", "segment_seconds"):  # None has a meaning for two
                 self._put(name, _checks.number(name, getattr(self, name), above=above))
@@ -127,7 +132,7 @@ class Frontend:
     @property
     def frames(self):
         """Frames in a segment (centred, so one more than whole hops fit)."""
-        return 1 + (self.segment_samples - self.n_fft % 2) // self.hop_length
+        return 1 + int((self.segment_samples - self.n_fft % 2) // self.hop_length)
 
     @property
     def bands(self):
@@ -169,7 +174,12 @@ def mel_levels(segments, frontend):
     window, filters = _window(frontend.n_fft), _mel_filters(frontend)
     half = frontend.n_fft // 2
     padded = np.pad(segments, ((0, 0), (half, half)))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, frontend.n_fft, axis=1)[:, :: frontend.hop_length]
+    frames = np.lib.stride_tricks.sliding_window_view(padded, frontend.n_fft, axis=1)
+    if isinstance(frontend.hop_length, int):
+        frames = frames[:, :: frontend.hop_length]  # a view
+    else:
+        starts = np.round(np.arange(0, frames.shape[1], frontend.hop_length)).astype(int)
+        frames = frames[:, starts[starts < frames.shape[1]]]
     levels = np.empty((*frames.shape[:2], frontend.n_mels), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is found below
         for segment, out in zip(frames, levels, strict=True):
@@ -181,6 +191,18 @@ def mel_levels(segments, frontend):
     np.log10(np.maximum(levels, np.float32(1e-10), out=levels), out=levels)
     levels *= 10
     return levels
+
+
+def relative(levels, range_db=60.0):
+    """Levels [..., frame, band] in dB without what a gain changes: each segment less its mean, in steps of 15 dB.
+
+    What lies more than `range_db` below a segment's loudest cell is raised to that first: it is noise more than music.
+
+    >>> relative(np.array([[-10.0, -40.0], [-90.0, -90.0]])).tolist()
+    [[2.5, 0.5], [-1.5, -1.5]]
+    """
+    levels = np.maximum(levels, levels.max(axis=(-2, -1), keepdims=True) - range_db)
+    return (levels - levels.mean(axis=(-2, -1), keepdims=True)) / 15
 
 
 def cepstrum(levels, n_mfcc=13):

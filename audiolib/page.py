@@ -15,7 +15,7 @@ spaces that do not break between thousands, powers of ten with raised exponents.
 =====================================  ==================================================================
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
-10_experiments, 11_leak, 12_fair, 13_elsewhere
+10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
 
 import base64

@@ -18,7 +18,7 @@ with a guess at what was meant.
 Call ``use_style()`` once at the top of a notebook; without it each figure of its own has the style all the same.
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
-10_experiments, 11_leak, 12_fair, 13_elsewhere
+10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
 
 import functools
@@ -1032,4 +1032,30 @@ def slopes(lines, *, paper=None, chance=None, xlabel="Protocol", ylabel="Right (
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(-0.32, len(columns) - 0.8), ylim=(0, 100))
     ax.grid(axis="y")
     _end_labels(ax, ends)
+    return fig, ax
+
+
+@style()
+def genres(starts, probabilities, labels, *, ax=None):
+    """What a network says over time: a row a class, dark where it is sure.
+
+    Parameters
+    ----------
+    starts : sequence of float [segment]
+        Seconds at which segments start, evenly spaced.
+    probabilities : array_like [segment, class]
+    labels : sequence of str [class]
+    ax : matplotlib.axes.Axes, optional
+    """
+    share = _matrix(probabilities, "probabilities", "[segment, class]")
+    if share.shape != (len(starts), len(labels)):
+        raise AudiolibError(f"probabilities: {share.shape} for {len(starts)} starts and {len(labels)} labels")
+    step = starts[1] - starts[0] if len(starts) > 1 else 1.0
+    fig, ax = _axes(ax, 0.8 + 0.22 * len(labels))
+    edges = [*starts, starts[-1] + step]
+    image = ax.pcolormesh(edges, np.arange(len(labels) + 1) - 0.5, share.T, vmin=0, vmax=1, cmap=CMAP)
+    ax.set_yticks(range(len(labels)), [_name(label) for label in labels])
+    ax.tick_params(axis="y", length=0)
+    ax.set(xlabel="Time (s)", ylabel="", ylim=(len(labels) - 0.5, -0.5))
+    fig.colorbar(image, ax=ax, label="Probability", aspect=30)
     return fig, ax

@@ -15,10 +15,11 @@ hold only 38 of the archive's.
 ``mel``      4: 128 mel bands against 13 MFCCs, and counts of MFCCs between
 ``others``   5: from audio, ESC-10 by its folds, FSDD by speaker and at random, and 100 tracks of GTZAN as in the paper
 ``fast``     6: 90 % under the paper's protocol in the least time; and what the same recipe reaches without the leak
+``listen``   7: the network that the package brings, for music from anywhere; a twin of each kind
 ``best``     6: the best fault-filtered accuracy from scratch with at most a million parameters
 ===========  ==========================================================================================================
 
-Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere
+Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from audiolib._checks import number, one_of, whole
 
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "one-cycle", "cosine")
-NORMALIZATIONS = ("none", "standard")
+NORMALIZATIONS = ("none", "standard", "segment")
 PRECISIONS = ("float32", "bfloat16")
 AUGMENTATIONS = {  # name: (highest value, what it is)
     "mixup": (10.0, "alpha of the Beta distribution from which the share of a second segment is drawn"),
@@ -44,6 +45,9 @@ AUGMENTATIONS = {  # name: (highest value, what it is)
     "time_shift": (1.0, "latest start, as a share of the segment, of the cut that is taken instead"),
     "band_shift": (64, "most bands (whole number) by which a mel spectrogram is moved up or down"),
     "band_gain": (40.0, "standard deviation in dB of a random equaliser at 3 to 6 points of the range of the bands"),
+    "band_limit": (1.0, "probability that all above a random band is cut off, and half as often what is lowest"),
+    "noise": (1.0, "probability of a floor of noise 25 to 55 dB below the loudest cell"),
+    "contrast": (0.9, "most by which differences of level are stretched or shrunk, as a share; in half of them"),
 }
 LARGEST_SEED = 2**32 - 1  # that scikit-learn and NumPy take
 ARCHIVE_FRONTEND = ("kind", "n_mfcc", "segment_seconds")  # what an archive leaves open
@@ -80,7 +84,8 @@ class Recipe:
     batch, epochs : int >= 1
     augmentation : dict
         Of the training part only; names and meanings in ``AUGMENTATIONS``.
-    normalization : "none" (the paper's) or "standard" (mean 0, deviation 1 in each band of the training part)
+    normalization : "none" (the paper's), "standard" (mean 0, deviation 1 in each band of the training part), "segment"
+        (each segment relative to its own mean level, see `features.relative`)
     label_smoothing : float, 0 to below 1
     precision : "float32" or "bfloat16" (weights stay in float32)
 
@@ -272,6 +277,12 @@ BEST = OURS.replace(
     epochs=40,
     augmentation={"mixup": 0.3, "time_mask": 0.2, "band_mask": 0.2, "time_shift": 1.0, "band_shift": 4, "band_gain": 4},
 )
+#: For music from anywhere: gain, equaliser, bandwidth, noise and compression of a recording shall not decide.
+LISTEN = BEST.replace(
+    normalization="segment",
+    epochs=60,
+    augmentation=BEST.augmentation | {"band_gain": 6, "band_limit": 0.5, "noise": 0.3, "contrast": 0.3},
+)
 NO_GAIN = {"augmentation": {name: value for name, value in BEST.augmentation.items() if name != "band_gain"}}
 
 
@@ -339,6 +350,7 @@ STUDIES = {
         )
     ],
     "fast": grid(FAST, seed=SEEDS, protocol=["segment", "fault-filtered"]),
+    "listen": grid(LISTEN, seed=SEEDS, model=["square", "square-separable"]),
     "best": [*grid(BEST, seed=SEEDS), *grid(BEST.replace(**NO_GAIN), seed=SEEDS)],  # what does the equaliser do?
 }  # fmt: skip
 
@@ -346,7 +358,7 @@ _AS_PRINTED = {"epoch": "the last", "recipe": "as in the paper", "tried": 0}
 _TUNED = {"epoch": "the last", "recipe": "tuned by hand on the validation part of seed 0", "tried": None}
 #: How a study came to its recipes and to the epoch that is tested, which its records keep; ``tried`` is the number of
 #: recipes that were looked at on a validation part before (None: nobody counted).
-CHOICES = {name: _TUNED if name in ("fast", "best") else _AS_PRINTED for name in STUDIES} | {
+CHOICES = {name: _TUNED if name in ("fast", "best", "listen") else _AS_PRINTED for name in STUDIES} | {
     name: _AS_PRINTED | {"recipe": "as in the paper, but for what the study asks about"} for name in ("fair", "mel")
 }
 CHOICES["others"] = _AS_PRINTED | {"recipe": "as in the paper, segments as clips allow, two momenta of batch norm"}

@@ -12,7 +12,7 @@ mono float32 array with no sample beyond ±1; the sample rate ``sr`` is in Hz, f
 ``midi_to_hz``, ``fade``              pitch to frequency, soft edges
 ====================================  ==================================================================================
 
-Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable
+Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 14_listen
 """
 
 import math

@@ -10,7 +10,7 @@ several times slower on a CPU, above all for separable layers (08_separable).
 averaged over the epoch), ``val_loss`` and ``val_accuracy``, ``penalty`` (the L2 term, in both losses as in Keras's),
 and ``seconds``, training and validation together.
 
-Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere
+Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import numpy as np
 from tqdm import tqdm
 
 from audiolib import AudiolibError, __version__, _checkpoint, evaluation, protocols
+from audiolib.features import relative
 from audiolib.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -123,11 +124,12 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     from audiolib import _keras  # only now: TensorFlow takes seconds to load
 
     _keras.tensorflow()
-    normal = _normalization(features.x, split.train, recipe.normalization)
+    normal = normalization(features.x, split.train, recipe.normalization)
+    x = relative(features.x) if recipe.normalization == "segment" else features.x  # what is judged
     with _keras.plain_settings():
         model, loss = _compiled(recipe, features)
-        history = _fit(recipe, features, split, normal, model, loss, folder, progress, every)
-        judged = {part: _judge(model, features, getattr(split, part), *normal) for part in ("valid", "test")}
+        history = _fit(recipe, features, x, split, normal, model, loss, folder, progress, every)
+        judged = {part: _judge(model, features, x, getattr(split, part), *normal) for part in ("valid", "test")}
     return Run(
         recipe=recipe,
         history=history,
@@ -143,7 +145,7 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     )
 
 
-def _fit(recipe, features, split, normal, model, loss, folder, progress, every):
+def _fit(recipe, features, x, split, normal, model, loss, folder, progress, every):
     """All epochs that a checkpoint has not yet: the history."""
     from audiolib._keras import training_step
 
@@ -151,7 +153,8 @@ def _fit(recipe, features, split, normal, model, loss, folder, progress, every):
     identity = {"recipe": recipe.to_dict(), "data": features.fingerprint, "versions": _versions()}
     history = _checkpoint.resume(path, model, identity) if path else {}
     done = len(history.get("loss", ()))
-    augment = Augmentation(recipe.augmentation, features, split.train, *normal)
+    by_segment = recipe.normalization == "segment"
+    augment = Augmentation(recipe.augmentation, features, split.train, *normal, by_segment=by_segment)
     step = training_step(model, loss)
     y, saved = features.y, time.monotonic()
     bar = tqdm(total=recipe.epochs, initial=done, unit="epoch", desc=recipe.model, disable=not progress)
@@ -159,7 +162,7 @@ def _fit(recipe, features, split, normal, model, loss, folder, progress, every):
         started = time.perf_counter()
         row = _epoch(recipe, model, step, split.train, y, augment, epoch)
         row["penalty"] = _penalty(model)
-        probabilities = predict(model, features.x, split.valid, *normal)
+        probabilities = predict(model, x, split.valid, *normal)
         row["val_loss"] = _cross_entropy(probabilities, y[split.valid]) + row["penalty"]
         row["val_accuracy"] = float(np.mean(probabilities.argmax(1) == y[split.valid]))
         row["seconds"] = time.perf_counter() - started
@@ -193,12 +196,15 @@ class Augmentation:
         The training part. Cuts reach into the next segment of a clip only if that is in it too.
     mean, deviation : float or array [band]
         The input is normalised by them.
+    by_segment : bool
+        Or rather by `features.relative`.
     """
 
-    def __init__(self, settings, features, train, mean, deviation):
+    def __init__(self, settings, features, train, mean, deviation, *, by_segment=False):
         self.settings, self.x, self.mean, self.deviation = settings, features.x, mean, deviation
+        self.by_segment = by_segment
         # Masks are filled with the mean of the training part, which after normalisation is 0.
-        normalised = np.ndim(mean) > 0
+        normalised = np.ndim(mean) > 0 or by_segment
         masks = settings.get("time_mask") or settings.get("band_mask")
         self.fill = 0.0 if normalised or not masks else features.x[train].mean(axis=(0, 1))
         self.following = np.arange(len(features.x))  # of a segment without a successor: itself, so that it is rolled
@@ -217,8 +223,18 @@ class Augmentation:
         else:
             x = self.x[rows]
         if strength := self.settings.get("band_gain"):
-            x = x + _equaliser(len(rows), bands, strength, rng)[:, None, :]
-        x = (x - self.mean) / self.deviation
+            x = x + equaliser(len(rows), bands, strength, rng)[:, None, :]
+        if share := self.settings.get("band_limit"):
+            x = x - _limits(len(rows), bands, share, rng)[:, None, :]
+        if share := self.settings.get("noise"):
+            below = np.where(rng.random(len(rows)) < share, rng.uniform(25, 55, len(rows)), 200)
+            floor = (x.max(axis=(1, 2)) - below)[:, None] + equaliser(len(rows), bands, 5, rng)
+            x = 10 * np.log10(10 ** (x / 10) + 10 ** (floor[:, None, :] / 10))
+        if most := self.settings.get("contrast"):
+            by = np.where(rng.random(len(rows)) < 0.5, rng.uniform(1 - most, 1 + most, len(rows)), 1)[:, None, None]
+            loudest = x.max(axis=(1, 2), keepdims=True)
+            x = loudest + by * (x - loudest)
+        x = relative(x) if self.by_segment else (x - self.mean) / self.deviation
         if most := self.settings.get("band_shift"):
             band = np.arange(bands) + rng.integers(-most, most + 1, len(rows))[:, None]
             x = np.take_along_axis(x, np.clip(band, 0, bands - 1)[:, None, :], axis=2)  # the edge band is repeated
@@ -379,9 +395,9 @@ def _learning_rate(recipe, step, steps):
     return recipe.learning_rate
 
 
-def _normalization(x, train, kind):
-    """Mean and deviation of each band that the network's input is normalised by."""
-    if kind == "none":
+def normalization(x, train, kind):
+    """Mean and deviation of each band [band] that the network's input is normalised by; 0 and 1 unless "standard"."""
+    if kind != "standard":
         return np.float32(0), np.float32(1)
     part = x[train]
     mean = part.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
@@ -389,7 +405,16 @@ def _normalization(x, train, kind):
     return mean, np.maximum(deviation, 1e-6)  # a band that never changes stays 0
 
 
-def _equaliser(segments, bands, deviation, rng):
+def _limits(segments, bands, share, rng):
+    """Attenuations in dB [segment, band] of a low-pass filter, and half as often of a high-pass filter."""
+    band = np.arange(bands)
+    high = np.where(rng.random(segments) < share, rng.uniform(0.45, 1, segments) * bands, bands)[:, None]
+    low = np.where(rng.random(segments) < share / 2, rng.uniform(0, 0.1, segments) * bands, 0)[:, None]
+    steep = rng.uniform(2, 8, segments)[:, None]  # dB a band
+    return np.minimum(90, steep * (np.maximum(0, band - high) + np.maximum(0, low - band)))
+
+
+def equaliser(segments, bands, deviation, rng):
     """Gains in dB [segment, band]: normally distributed at a few points of the axis of bands, straight lines between.
 
     After FilterAugment (Nam, Kim, Park, 2022): other microphones, rooms and studios for the same music.
@@ -401,8 +426,8 @@ def _equaliser(segments, bands, deviation, rng):
     return gains @ near.T
 
 
-def _judge(model, features, rows, mean, deviation):
-    probabilities, y, clip = predict(model, features.x, rows, mean, deviation), features.y[rows], features.clip[rows]
+def _judge(model, features, x, rows, mean, deviation):
+    probabilities, y, clip = predict(model, x, rows, mean, deviation), features.y[rows], features.clip[rows]
     votes, clips = evaluation.vote(probabilities, clip)
     track_y = y[np.unique(clip, return_index=True)[1]]
     return {

@@ -40,6 +40,7 @@ ORDER = [
     "_copies",
     "_splits",
     "audit",
+    "listen",
     "page",
     "plots",
     "cli",

@@ -161,7 +161,7 @@ def test_xla_is_off(tiny):
 def test_standard_normalization_is_of_the_training_part_alone(tiny):
     features = toy()
     train = np.arange(10)
-    mean, deviation = training._normalization(features.x, train, "standard")
+    mean, deviation = training.normalization(features.x, train, "standard")
     part = (features.x[train] - mean) / deviation
     np.testing.assert_allclose(part.mean((0, 1)), 0, atol=1e-5)
     np.testing.assert_allclose(part.std((0, 1)), 1, atol=1e-5)
