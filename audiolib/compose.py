@@ -3,15 +3,13 @@
 Goal: everybody has music with GTZAN's ten labels and file layout on disk a few seconds after the first ``make``,
 without a network and without anybody's copyright. ``track`` draws a score from the tables in ``_scores`` (metre, tempo,
 harmony, drum pattern, instruments differ by genre) and plays it with ``sounds``; ``write_corpus`` puts many tracks on
-disk as FLAC files. The genres are caricatures that share tempos, chords and instruments on purpose: a classifier can
-tell them apart often, not always. What works on them may fail on real music.
+disk. The genres are caricatures that share tempos, chords and instruments on purpose: a classifier can tell them apart
+often, not always. ``perform`` plays one of two short ``PIECES`` and says when each written note begins: performances of
+one composition, aligned by construction.
 
-``perform`` plays one of two short ``PIECES`` with a tempo curve, an instrument, a register and ornaments of choice, and
-says when each written note begins: two performances of one composition, aligned by construction.
-
-Conventions: signals are float32 [sample] at ``sr`` Hz, pitches MIDI numbers (A4 = 69 = 440 Hz), times seconds. All
-chance comes from the seed: the same arguments give the same samples, in any order of calls, on one machine (another
-processor may round the last bit differently).
+Conventions: signals are float32 [sample] at ``sr`` Hz, pitches MIDI numbers, times seconds. All chance comes from the
+seed: the same arguments give the same samples, in any order of calls, on one machine (another processor may round the
+last bit differently). ``AudiolibError`` names an argument that is unknown or out of range.
 
 Chapters: 01_dataset, 05_chroma
 """
@@ -100,34 +98,17 @@ def _room(y, *, sr, wet):
 
 
 def track(genre, index, *, seconds=30.0, sr=22050, seed=0):
-    """One track of the embedded corpus.
+    """Track ``index`` (from 0) of a genre of the embedded corpus: RMS -25 to -12 dBFS, no sample beyond ±0.98.
 
-    Parameters
-    ----------
-    genre : str
-        One of ``GENRES``.
-    index : int, >= 0
-        Number of the track in its genre.
-    seconds : float
-        Length; the excerpt starts somewhere in a bar and ends where it ends, as GTZAN's do.
+    The excerpt starts somewhere in a bar and ends where it ends, as GTZAN's do.
 
-    Returns
-    -------
-    float32 [sample]
-        RMS between -25 and -12 dBFS, no sample beyond ±0.98.
-
-    Raises
-    ------
-    AudiolibError
-        If the genre is unknown, or index, seed, length or rate are out of range.
-
-    Examples
-    --------
     >>> track("blues", 0, seconds=2).shape
     (44100,)
     """
     _checks.one_of("genre", genre, GENRES)
-    _check(seconds, sr, index=index, seed=seed)
+    _checks.whole("index", index, least=0)
+    _checks.whole("sr", sr, least=16000, most=48000)
+    _check(seconds, seed)
     rng = np.random.default_rng([int(seed), GENRES.index(genre), int(index)])
     events = _score(STYLES[genre][rng.integers(len(STYLES[genre]))], seconds, rng)
     n = round(seconds * sr)
@@ -145,11 +126,9 @@ def track(genre, index, *, seconds=30.0, sr=22050, seed=0):
     return sounds.fade(y, sr=sr)
 
 
-def _check(seconds, sr, **numbers):
-    for name, number in numbers.items():
-        _checks.whole(name, number, least=0)
+def _check(seconds, seed):
     _checks.number("seconds", seconds, least=0.5, most=600)
-    _checks.whole("sr", sr, least=16000, most=48000)
+    _checks.whole("seed", seed, least=0)
 
 
 def _rms(y):
@@ -215,37 +194,20 @@ def _score(style, seconds, rng):
 
 
 def write_corpus(folder, *, tracks=10, seconds=30.0, seed=0, progress=True):
-    """Write the embedded corpus as ``<folder>/genres/<genre>/<genre>.NNNNN.flac`` (16 bit), on all cores.
+    """Write so many tracks a genre as ``<folder>/genres/<genre>/<genre>.NNNNN.flac`` (16 bit), on all cores.
 
-    Each file appears whole or not at all, and ``manifest.json``, which says what the corpus is and how large each file
-    is, comes last: a corpus whose writing was killed is never taken for whole. A whole one is recognised by its
-    manifest and the sizes of its files; a missing file or one of another size is made again, and all of them if a
-    setting differs.
-
-    Parameters
-    ----------
-    folder : path
-        Made if it is not there.
-    tracks : int, 1 to 99999
-        Tracks per genre. A file in a genre's folder that is named like a track but is not one of these is removed.
-    seconds : float
-        Length of each track.
-    progress : bool
-        Show a progress bar on stderr.
-
-    Returns
-    -------
-    Path
-        The folder.
+    Each file appears whole or not at all, and ``manifest.json`` (settings, sizes of the files) comes last: a corpus
+    whose writing was killed is never taken for whole. A missing file or one of another size is made again, and all of
+    them if a setting differs; tracks that are not of this corpus are removed. Returns the folder.
 
     Raises
     ------
     AudiolibError
-        If the folder cannot be written or the disk is full, or a setting is out of range.
+        If the folder cannot be written or the disk is full.
     """
     folder = Path(folder)
     tracks = _checks.whole("tracks", tracks, most=99999)
-    _check(seconds, 22050, seed=seed)
+    _check(seconds, seed)
     names = {f"genres/{genre}/{genre}.{index:05d}.flac": (genre, index) for genre in GENRES for index in range(tracks)}
     settings = {"version": VERSION, "seed": int(seed), "tracks": tracks, "seconds": float(seconds), "sr": 22050}
     manifest = folder / "manifest.json"
@@ -307,17 +269,13 @@ def perform(piece, *, tempo_curve=(1.0,), instrument="piano", transpose=0, octav
 
     Parameters
     ----------
-    piece : str
-        Key of ``PIECES``.
+    piece, instrument : str
+        Key of ``PIECES``, and a pitched one of ``INSTRUMENTS``.
     tempo_curve : sequence of float
         Tempo relative to the written one at points evenly spaced over the piece, straight lines between: ``(1,)`` is
         steady, ``(1, 1.3, 0.7)`` presses on and then broadens.
-    instrument : str
-        A pitched key of ``INSTRUMENTS``.
-    transpose : int
-        Semitones by which everything is moved.
-    octave : int
-        Octaves by which everything is moved: another register, the same pitch classes.
+    transpose, octave : int
+        Semitones and octaves by which everything is moved.
     ornaments : bool
         Turns on long melody notes and spread instead of struck chords.
     seed : int
@@ -328,13 +286,11 @@ def perform(piece, *, tempo_curve=(1.0,), instrument="piano", transpose=0, octav
     y : float32 [sample]
         Peak 0.7.
     onsets : float64 [note]
-        Seconds at which the written melody notes begin, in the order of the score. The same notes in every performance
-        of a piece, so that two performances can be aligned by them.
+        Seconds at which the written melody notes begin, the same notes in every performance of a piece.
 
     Examples
     --------
-    >>> _, steady = perform("ferry")
-    >>> _, hurried = perform("ferry", tempo_curve=(1, 1.5))
+    >>> (_, steady), (_, hurried) = perform("ferry"), perform("ferry", tempo_curve=(1, 1.5))
     >>> len(steady) == len(hurried) and bool(hurried[-1] < steady[-1])
     True
     """
