@@ -2,10 +2,10 @@
 
 A fair comparison changes one thing. So runs are compared in *pairs* that share corpus, protocol, seed and fold
 (``matched``). What is compared is either the test tracks that one of two wins from the other (``lead``) or a number
-that a training's history gives (``over_seeds``, with the measures ``start``, ``unrest``, ``gap`` and ``rise``). Each
-comparison is a *row*, a dict with ``value``, ``low`` and ``high`` (the ends are None where there is no interval);
-differences are second minus first, as shares from -1 to 1, ratios second by first. ``verdict`` reads the rows of a
-claim. Intervals are at 95 %.
+that a training's history gives (``over_seeds``, with the measures ``start``, ``unrest`` and ``gap``). Each comparison
+is a *row*, a dict with ``value``, ``low`` and ``high`` (the ends are None where there is no interval); differences are
+second minus first, as shares from -1 to 1, ratios second by first. ``verdict`` reads the rows of a claim. Intervals are
+at 95 %. What cannot be compared raises ``AudiolibError``.
 
 Chapters: 10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
@@ -46,10 +46,7 @@ def repeats(records):
 def matched(first, second):
     """Pairs of records that share corpus, protocol, seed and fold, sorted by seed and fold.
 
-    Raises
-    ------
-    AudiolibError
-        If a side has two records for one place: nobody could say which of them is meant.
+    Of two records for one place on a side nobody could say which is meant: that is refused.
     """
     def place(record):
         recipe = record["recipe"]
@@ -91,7 +88,7 @@ def accuracy(records, by="track", unit=str):
     Returns
     -------
     dict
-        ``value`` (mean over seeds), ``low``, ``high``, ``n`` (tracks that a seed is tested on), ``effective`` (equal
+        A row (its value is the mean over seeds) with ``n`` (tracks that a seed is tested on), ``effective`` (equal
         units that they are worth, see ``evaluation.effective``), ``each`` (value of each seed), ``seeds``.
     """
     seeds = defaultdict(list)
@@ -137,11 +134,6 @@ def lead(pairs, unit=str):
 
     A track that several seeds tested counts with the sum of its wins and losses, once, because the same track tested
     again is no new evidence. The same with ``unit`` (see ``accuracy``).
-
-    Raises
-    ------
-    AudiolibError
-        If there is no pair, or a pair was not tested on the same tracks.
     """
     won, met = defaultdict(int), defaultdict(int)
     for first, second in pairs:
@@ -168,21 +160,11 @@ def difference(first, second):
 
 
 def over_seeds(measure, pairs, *, ratio=False):
-    """Second minus first (or second by first) of a number of each run, with Student's interval over seeds.
+    """A row, second minus first (or by first) of a number of each run, with Student's interval over ``n`` seeds.
 
-    Parameters
-    ----------
-    measure : callable
-        From a history (``start`` and the like) to a number; ``level_with`` takes a pair instead.
-    pairs : sequence of (dict, dict)
-        Folds of one seed are no new start, so they are averaged first.
-    ratio : bool
-        Whether to divide instead (mean and interval of the logarithms, then back).
-
-    Returns
-    -------
-    dict
-        ``value``, ``low``, ``high`` (None below three seeds: two say nearly nothing), ``n`` (seeds).
+    ``measure`` takes a history (``start`` and the like), or a pair (``level_with``). Folds of one seed are no new
+    start, so they are averaged first. A ``ratio`` is the mean of logarithms. There is no interval below three seeds:
+    two say nearly nothing.
     """
     seeds = defaultdict(list)
     for pair in pairs:
@@ -234,12 +216,6 @@ def gap(history):
     return float(_five(history["accuracy"])[-1] - _five(history["val_accuracy"])[-1])
 
 
-def rise(history):
-    """How far the validation loss (without its L2 penalty) has climbed above its lowest, as means of five epochs."""
-    loss = _five(np.subtract(history["val_loss"], history["penalty"]))
-    return float(loss[-1] - loss.min())
-
-
 def level_with(pair):
     """Validation accuracy, second minus first, at the epoch at which each fits the training part equally well.
 
@@ -276,30 +252,24 @@ def verdict(rows, side, *, mean=None, none=0.0):
 
     A side *speaks* if at least two intervals lie wholly on it, and so many that accident would bring them about less
     often than once in twenty times; or if the interval of the mean lies on it. If only the side of the claim speaks,
-    the claim holds; if only the other, it does not; if both, it holds in part; if neither, it is open.
+    the claim holds; if only the other, it does not; if both, it holds in part; if neither, or with fewer than two
+    comparisons, it is open.
 
     Parameters
     ----------
-    rows : sequence of dict
-        One a comparison, with ``low`` and ``high``. A row without an interval is left out.
+    rows, mean : sequence of dict; dict, optional
+        Of each comparison, and of all together (not one of them). A row without an interval is left out.
     side : +1 or -1
         Which sign the claim expects (with ``none=1``: above or below one).
-    mean : dict, optional
-        Of the comparisons taken together; it does not count as one of them.
     none : float
         What stands for no difference: 0, or 1 for ratios.
-
-    Returns
-    -------
-    Verdict
-        *Open* with fewer than two comparisons, whatever the mean says.
     """
     if side not in (1, -1):
         raise AudiolibError(f"side={side!r}: +1 if the claim expects more, -1 if it expects less")
     lies = [_side(row, none) * side for row in rows if row["low"] is not None]
     yes, no, n = lies.count(1), lies.count(-1), len(lies)
     of_mean = side * _side(mean, none) if mean and mean["low"] is not None else 0
-    speaks = [_is_more_than_accident(count, n) or of_mean == sign for count, sign in ((yes, 1), (no, -1))]
+    speaks = [(count > 1 and by_accident(count, n) < RARE) or of_mean == sign for count, sign in ((yes, 1), (no, -1))]
     words = {(True, False): "Holds", (False, True): "Does not hold", (True, True): "Holds in part"}
     return Verdict(words.get(tuple(speaks), "Open") if n > 1 else "Open", yes, no, n)
 
@@ -334,10 +304,6 @@ def least_lead(n, level=RARE):
 
     leads = (lead for lead in range(n % 2, n + 1, 2) if binomtest((n + lead) // 2, n).pvalue < level) if n else ()
     return next(iter(leads), None)
-
-
-def _is_more_than_accident(count, n):
-    return count > 1 and by_accident(count, n) < RARE
 
 
 def _side(row, none):
