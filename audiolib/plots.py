@@ -197,10 +197,9 @@ def spectrogram(
     edges = (np.arange(len(S) + 1) - 0.5) * sr / 2 / (len(S) - 1)
     if scale == "log":
         S, edges = _thin_rows(S, edges, low, high)
-    fig, ax = _axes(ax, 2.8)
-    image = _image(ax, S, edges, step, start, limits, smooth=scale == "linear")
+    label = "Level (dB re 1)" if unit == "dB" else unit.capitalize()
+    fig, ax = _heat(ax, 2.8, S, edges, step, start, limits, colorbar and label, smooth=scale == "linear")
     _frequency_axis(ax, "y", scale, low, high)
-    _colorbar(image, "Level (dB re 1)" if unit == "dB" else unit.capitalize(), colorbar)
     return fig, ax
 
 
@@ -263,10 +262,8 @@ def mel_spectrogram(
     S, limits = _levels(S, "dB", top_db, limits)
     # The centres of the bands divide the mel axis evenly; a band reaches half-way to the next centre.
     edges = librosa.mel_to_hz(np.linspace(librosa.hz_to_mel(low), librosa.hz_to_mel(high), 2 * len(S) + 3)[1:-1:2])
-    fig, ax = _axes(ax, 2.8)
-    image = _image(ax, S, edges, step, start, limits)
+    fig, ax = _heat(ax, 2.8, S, edges, step, start, limits, colorbar and "Level (dB re 1)")
     _frequency_axis(ax, "y", "mel", edges[0], edges[-1])
-    _colorbar(image, "Level (dB re 1)", colorbar)
     return fig, ax
 
 
@@ -287,12 +284,10 @@ def chromagram(C, sr=22050, *, hop_length=512, start=0.0, colorbar=True, ax=None
         hint = "is it [frame, 12]? pass C.T" if C.shape[1] == 12 else "for a spectrogram use spectrogram"
         raise AudiolibError(f"C: {len(C)} rows, but there are 12 pitch classes; {hint}")
     C, limits = _levels(C, "strength", None, None)
-    fig, ax = _axes(ax, 2.6)
-    image = _image(ax, C, np.arange(13) - 0.5, step, start, limits)
+    fig, ax = _heat(ax, 2.6, C, np.arange(13) - 0.5, step, start, limits, colorbar and "Strength")
     ax.set_yticks(range(12), ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"])
     ax.tick_params(axis="y", length=0)
     ax.set_ylabel("Pitch class")
-    _colorbar(image, "Strength", colorbar)
     return fig, ax
 
 
@@ -317,11 +312,10 @@ def mfcc(M, sr=22050, *, hop_length=512, start=0.0, limits=None, colorbar=True, 
         raise AudiolibError(f"M: {M.dtype}; did you pass a short-time Fourier transform? use librosa.feature.mfcc")
     if limits is None:
         limits = np.percentile(M[2:] if len(M) > 2 else M, [1, 99])
-    fig, ax = _axes(ax, 2.4)
-    image = _image(ax, M, np.arange(len(M) + 1) - 0.5, step, start, limits)
+    rows = np.arange(len(M) + 1) - 0.5
+    fig, ax = _heat(ax, 2.4, M, rows, step, start, limits, colorbar and "Value (dB)", extend="both")
     ax.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=True))
     ax.set_ylabel("Coefficient")
-    _colorbar(image, "Value (dB)", colorbar, extend="both")
     return fig, ax
 
 
@@ -361,7 +355,7 @@ def similarity(
     unit = "frame" if hop_seconds is None else "s"
     ax.set_xlabel(f"{_name(names[1])} ({unit})", **PLAIN)
     ax.set_ylabel(f"{_name(names[0])} ({unit})", **PLAIN)
-    _colorbar(image, label, colorbar)
+    _colorbar(image, colorbar and label)
     return fig, ax
 
 
@@ -869,8 +863,9 @@ def _thin_rows(S, edges, low, high, rows=600):
     return np.maximum.reduceat(S, first, axis=0), np.maximum(np.append(edges[first], edges[-1]), low / 2)
 
 
-def _image(ax, S, edges, step, start, limits, smooth=False):
+def _heat(ax, height, S, edges, step, start, limits, label, smooth=False, extend="neither"):
     """Draw `S` [row, frame]: row r reaches from ``edges[r]`` to ``edges[r + 1]``, frame t is centred on its time."""
+    fig, ax = _axes(ax, height)
     frames = S.shape[1]
     times = start + (np.arange(frames + 1) - 0.5) * step
     if frames > 2000:  # no page shows more; of those that share a column the greatest value is drawn
@@ -879,20 +874,19 @@ def _image(ax, S, edges, step, start, limits, smooth=False):
         times = times[0] + np.arange(S.shape[1] + 1) * together * step
     look = {"cmap": CMAP, "vmin": limits[0], "vmax": limits[1]}
     if smooth:  # even rows, and more of them than pixels
-        extent = (times[0], times[-1], edges[0], edges[-1])
-        image = ax.imshow(S, origin="lower", aspect="auto", extent=extent, **look)
+        image = ax.imshow(S, origin="lower", aspect="auto", extent=(*times[[0, -1]], *edges[[0, -1]]), **look)
     else:
         image = ax.pcolormesh(times, edges, S, rasterized=True, **look)
     ends = (start, start + (frames - 1) * step) if frames > 1 else times[[0, -1]]
     ax.set(xlim=ends, ylim=edges[[0, -1]], xlabel="Time (s)")
-    return image
+    _colorbar(image, label, extend)
+    return fig, ax
 
 
-def _colorbar(image, label, wanted, extend="neither"):
-    if wanted:
-        bar = image.figure.colorbar(
-            image, ax=image.axes, pad=0.015, fraction=0.04, aspect=28, extend=extend, label=label
-        )
+def _colorbar(image, label, extend="neither"):
+    if label:
+        look = {"pad": 0.015, "fraction": 0.04, "aspect": 28, "extend": extend}
+        bar = image.figure.colorbar(image, ax=image.axes, label=label, **look)
         bar.outline.set_visible(False)
         bar.locator = MaxNLocator(5, steps=[1, 2, 4, 5, 10])
         bar.update_ticks()
