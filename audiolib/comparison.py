@@ -174,9 +174,7 @@ def over_seeds(measure, pairs, *, ratio=False):
             first, second = (measure(record["history"]) for record in pair)
             told = np.log(second / first) if ratio else second - first
         seeds[pair[0]["recipe"]["seed"]].append(told)
-    row = evaluation.over_seeds([np.mean(folds) for folds in seeds.values()])
-    row = row if row["n"] > 2 else row | {"low": None, "high": None}
-    return _exp(row) if ratio else row
+    return _mean(seeds, ratio)
 
 
 def mean_of_pairs(rows, titles, *, ratio=False):
@@ -187,14 +185,15 @@ def mean_of_pairs(rows, titles, *, ratio=False):
     pairs = defaultdict(list)
     for title, row in zip(titles, rows, strict=True):
         pairs[title].append(np.log(row["value"]) if ratio else row["value"])
-    if len(pairs) < 3:
-        return None
-    row = evaluation.over_seeds([np.mean(values) for values in pairs.values()])
-    return _exp(row) if ratio else row
+    return None if len(pairs) < 3 else _mean(pairs, ratio)
 
 
-def _exp(row):
-    return row | {end: None if row[end] is None else float(np.exp(row[end])) for end in ("value", "low", "high")}
+def _mean(values, ratio):
+    """Mean over the keys, each the mean of its values, with Student's interval from three keys on."""
+    row = evaluation.over_seeds([np.mean(each) for each in values.values()])
+    ends = ("value", "low", "high") if row["n"] > 2 else ("value",)
+    back = np.exp if ratio else float
+    return row | {"low": None, "high": None} | {end: float(back(row[end])) for end in ends}
 
 
 # --- what a training's history says ---------------------------------------------------------------------------------

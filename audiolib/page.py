@@ -4,16 +4,10 @@ Goal: a chapter spends its lines on its subject. Numbers are set here as a print
 spaces that do not break between thousands, powers of ten with raised exponents. What is shown is of
 ``IPython.display.HTML``; what cannot be shown raises ``AudiolibError``.
 
-=====================================  ==================================================================
-``Keeper``                             numbers and words of a chapter, remembered for its prose
-``thousands``, ``power_of_ten``        large and small numbers
-``points``, ``percent``, ``interval``  differences and shares, with their intervals
-``p_value``, ``plural``                a p-value, a count of things
-``player``, ``row``                    a signal to listen to; several side by side
-``film``, ``picture``                  a figure that moves; one that goes to another page
-``table``                              rows of text and numbers
-``pick``, ``evenly``, ``middle``       what a chapter takes from a corpus, also from a reader's own
-=====================================  ==================================================================
+>>> thousands(21862410).split(), " ".join(power_of_ten(2.2e-16).split()), plural(3, "run")
+(['21', '862', '410'], '2 × 10⁻¹⁶', '3 runs')
+>>> points(0.0123), percent(0.81, 1.02), interval({"value": 0.02, "low": -0.01, "high": 0.05}), p_value(0.0042)
+('+1.2', '[81.0, 100.0]', '+2.0 (−1.0 to +5.0)', 'p = 0.004')
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
 10_experiments, 11_leak, 12_fair, 13_elsewhere
@@ -74,20 +68,12 @@ class Keeper:
 
 
 def thousands(n):
-    """A whole number in groups of three, with narrow spaces that do not break.
-
-    >>> thousands(21862410).split()
-    ['21', '862', '410']
-    """
+    """A whole number in groups of three, with narrow spaces that do not break."""
     return f"{n:,}".replace(",", "\u202f").replace("-", "\u2212")
 
 
 def power_of_ten(x):
-    """A very small or large number with one digit and a raised exponent, in spaces that do not break.
-
-    >>> " ".join(power_of_ten(2.2e-16).split())
-    '2 × 10⁻¹⁶'
-    """
+    """A very small or large number with one digit and a raised exponent, in spaces that do not break."""
     if x == 0:
         return "0"
     digit, exponent = f"{x:.0e}".split("e")
@@ -95,50 +81,30 @@ def power_of_ten(x):
 
 
 def points(x):
-    """A difference of two shares in percentage points, with its sign; what rounds to nothing has none.
-
-    >>> points(0.0123), points(-0.04), points(-0.0001)
-    ('+1.2', '−4.0', '0.0')
-    """
+    """A difference of two shares in percentage points, with its sign; what rounds to nothing has none."""
     text = f"{100 * x:+.1f}"
     return "0.0" if float(text) == 0 else text.replace("-", "\u2212")
 
 
 def percent(low, high):
-    """An interval of a share in percent, cut off at 0 and 100.
-
-    >>> percent(0.81, 1.02)
-    '[81.0, 100.0]'
-    """
+    """An interval of a share in percent, cut off at 0 and 100."""
     return f"[{100 * max(0, low):.1f}, {100 * min(1, high):.1f}]"
 
 
 def interval(row, show=points):
-    """A value with its interval, each as ``show`` says it; alone where there is none (``low`` is None).
-
-    >>> interval({"value": 0.02, "low": -0.01, "high": 0.05})
-    '+2.0 (−1.0 to +5.0)'
-    """
+    """A value with its interval, each as ``show`` says it; alone where there is none (``low`` is None)."""
     value = show(row["value"])
     return value if row["low"] is None else f"{value} ({show(row['low'])} to {show(row['high'])})"
 
 
 def p_value(p):
-    """A p-value to the digits that matter.
-
-    >>> p_value(0.25), p_value(0.0042), p_value(1e-7)
-    ('p = 0.25', 'p = 0.004', 'p < 0.001')
-    """
+    """A p-value to the digits that matter."""
     p = _checks.number("p", p, 0, 1)
     return "p < 0.001" if p < 0.001 else f"p = {p:.{3 if p < 0.01 else 2}f}"
 
 
 def plural(n, word):
-    """A count and what is counted; the word takes an s unless there is one of it.
-
-    >>> plural(1, "run"), plural(3, "run")
-    ('1 run', '3 runs')
-    """
+    """A count and what is counted; the word takes an s unless there is one of it."""
     return f"{thousands(n)} {word}" + ("" if n == 1 else "s")
 
 
@@ -146,21 +112,11 @@ def plural(n, word):
 
 
 def player(y, sr, *, title, seconds=5.0, level="keep"):
-    """The first ``seconds`` of a signal to listen to, as FLAC inside the HTML.
+    """The first ``seconds`` of a mono signal to listen to, as FLAC inside the HTML, with soft edges of 10 ms.
 
     FLAC because it changes nothing that 16 bits hold: the smaller MP3 and Ogg drop what is faint or high, and that is
-    what a book about sound may want to show.
-
-    Parameters
-    ----------
-    y : array [sample]
-        Mono. Soft edges of 10 ms are added to what is cut out of it.
-    sr : int
-        In Hz. Rates below 8 kHz or above 48 kHz are converted to that one.
-    title : str
-        What is heard; stands above the player, and is read out by screen readers.
-    level : "keep" or "peak"
-        "keep" scales down only a signal beyond ±1; "peak" scales the largest sample to 0.9, for signals too quiet.
+    what a book about sound may want to show. ``title`` stands above the player and is read out by screen readers.
+    A ``level`` of "keep" scales down only what is beyond ±1, "peak" scales what is too quiet to hear to 0.9.
     """
     _checks.one_of("level", level, ("keep", "peak"))
     _checks.number("sr", sr, above=0)
@@ -211,27 +167,18 @@ def table(rows, headers):
 
 
 def film(fig, change, count, *, alt, milliseconds=400):
-    """A figure that moves, with a box to hold it still.
+    """A figure that moves, with a box to hold it still; in the end it is closed.
 
-    Who asked the system for less motion, or prints the page, sees the last picture only.
-
-    Parameters
-    ----------
-    fig : matplotlib.figure.Figure
-        It is closed in the end.
-    change : callable
-        ``change(i)`` brings the figure to its picture ``i``, from 0 to ``count - 1``.
-    alt : str
-        What is seen, for those who do not see it.
-    milliseconds : int
-        Time of each picture; the last stays for 3 s.
+    ``change(i)`` brings it to its picture ``i``, from 0 to ``count - 1``; each stays for so many milliseconds, the last
+    for 3 s. Who asked the system for less motion, or prints the page, sees the last picture only. ``alt`` says what is
+    seen, for those who do not see it.
     """
     import matplotlib.pyplot as plt
     from PIL import Image
 
     _checks.whole("count", count, least=2)
-    pictures = []
     fig.set_dpi(150)
+    pictures = []
     for number in range(count):
         change(number)
         fig.canvas.draw()

@@ -3,7 +3,7 @@
 The goal is figures that could stand in a printed book: thin axes, direct labels instead of legends, units on every
 axis, no decoration. A function checks its input first, draws on the ``ax`` it is given (else on a new figure as wide as
 the book's text column), returns ``(fig, ax)`` and never calls ``show``. What cannot be drawn raises ``AudiolibError``
-with a guess at what was meant.
+with a guess at what was meant. Parameters are explained a line each: name, then meaning or unit.
 
 - Axes are in true units on every scale, also on the mel scale: seconds and Hz. So ``ax.axhline(440)`` marks 440 Hz.
 - Arrays over time are ``[band, frame]``, as in librosa; from ``Features`` pass ``features.x[i].T``. Frame ``t`` is
@@ -92,10 +92,7 @@ def waveform(y, sr=22050, *, start=0.0, color=PALETTE[0], ax=None):
 
     A long signal is drawn as its extremes in each of some two thousand stretches: the same picture, no peak lost, fast.
 
-    Parameters
-    ----------
-    y, sr : signal [sample] and its rate in Hz
-    start : time of the first sample in seconds
+    y, sr, start : signal [sample], its rate in Hz, the time of its first sample in seconds
     color, ax : of the line; where to draw
     """
     y, sr = _signal(y), _checks.number("sr", sr, above=0)
@@ -112,10 +109,7 @@ def waveform(y, sr=22050, *, start=0.0, color=PALETTE[0], ax=None):
 def waveforms(signals, sr=22050, *, height=0.9):
     """Several waveforms one above the other, on the same axes of time and amplitude, each with its name.
 
-    Parameters
-    ----------
-    signals : mapping of names to signals [sample], from top to bottom
-    sr : rate of all of them in Hz
+    signals, sr : mapping of names to signals [sample], from top to bottom, and their rate in Hz
     height : inches of each
     """
     if not isinstance(signals, Mapping) or not signals:
@@ -140,8 +134,6 @@ def spectrum(
     It is scaled so that a sinusoid of amplitude `a` with a whole number of periods reaches `a` (20 log10 `a` in dB).
     Of the many frequencies that fall on one pixel the strongest is drawn.
 
-    Parameters
-    ----------
     y, sr : signal [sample] and its rate in Hz
     scale, fmin, fmax : "linear" or "log", and the ends of the axis in Hz (by default 0, or 20 if "log", and sr / 2)
     db, top_db : whether in dB rather than amplitude; how many dB below the loudest level the figure reaches
@@ -175,16 +167,12 @@ def spectrogram(
 ):  # fmt: skip
     """Level over time and frequency.
 
-    Parameters
-    ----------
     S : signal [sample], its STFT (complex) or levels (in `unit`), both [1 + n_fft / 2, frame]
-    sr : Hz
-    n_fft, hop_length : window and hop in samples
-    start : time of the first frame in seconds
+    sr, n_fft, hop_length, start : rate in Hz, window and hop in samples, time of the first frame in seconds
     scale, fmin, fmax : "linear" or "log", and the ends of the axis in Hz (by default 0, or 20 if "log", and sr / 2)
     unit : "dB", or anything else (such as "amplitude") to show magnitudes as they are, from 0 up
     top_db, limits : dB below the loudest level; or the values of the palest and the darkest colour
-    colorbar, ax : whether to draw one; where to draw
+    colorbar, ax : whether there is one; where to draw
     """
     S, step = _framed(S, "[frequency, frame]", librosa.stft, sr, n_fft, hop_length)
     if len(S) < 3 or len(S) % 2 == 0:
@@ -207,10 +195,7 @@ def spectrogram(
 def mel_filters(sr=22050, *, n_fft=2048, n_mels=128, fmin=0.0, fmax=None, norm="slaney", scale="linear", ax=None):
     """The triangular filters that gather the bins of a spectrum into mel bands.
 
-    Parameters
-    ----------
-    sr, n_fft : rate in Hz and window in samples
-    n_mels : how many filters
+    sr, n_fft, n_mels : rate in Hz, window in samples, how many filters
     fmin, fmax : ends of the filter bank and of the axis in Hz (by default 0 and sr / 2)
     norm : "slaney" for triangles of the same area (as in librosa's mel spectrogram), None for the same height
     scale, ax : "linear", "log" or "mel"; where to draw
@@ -239,16 +224,11 @@ def mel_spectrogram(
 ):  # fmt: skip
     """Level over time and mel band; each band has the same height.
 
-    Parameters
-    ----------
     S : signal [sample], or its log-mel spectrogram in dB [band, frame]
-    sr : Hz
-    n_fft, hop_length : window and hop in samples
-    n_mels : how many bands to make of a signal
-    fmin, fmax : ends of the filter bank in Hz (by default 0 and sr / 2)
-    start : time of the first frame in seconds
+    sr, n_fft, hop_length, start : rate in Hz, window and hop in samples, time of the first frame in seconds
+    n_mels, fmin, fmax : how many bands, and the ends of the filter bank in Hz (by default 0 and sr / 2)
     top_db, limits : dB below the loudest level; or the values of the palest and the darkest colour
-    colorbar, ax : whether to draw one; where to draw
+    colorbar, ax : whether there is one; where to draw
     """
     low, high = _band(fmin, fmax, _checks.number("sr", sr, above=0), "mel")
     bands = {"sr": sr, "n_mels": _checks.whole("n_mels", n_mels), "fmin": low, "fmax": high}
@@ -271,12 +251,9 @@ def mel_spectrogram(
 def chromagram(C, sr=22050, *, hop_length=512, start=0.0, colorbar=True, ax=None):
     """Strength of the twelve pitch classes over time.
 
-    Parameters
-    ----------
     C : chroma features [12, frame], >= 0, pitch class C first, for instance from ``librosa.feature.chroma_cqt``
-    sr, hop_length : rate in Hz and hop in samples
-    start : time of the first frame in seconds
-    colorbar, ax : whether to draw one; where to draw
+    sr, hop_length, start : rate in Hz, hop in samples, time of the first frame in seconds
+    colorbar, ax : whether there is one; where to draw
     """
     step = _checks.number("hop_length", hop_length, above=0) / _checks.number("sr", sr, above=0)
     C = _matrix(C, "C", "[12, frame]", "a signal? use librosa.feature.chroma_cqt first")
@@ -298,13 +275,9 @@ def mfcc(M, sr=22050, *, hop_length=512, start=0.0, limits=None, colorbar=True, 
     Coefficients 0 (the mean level) and 1 (its slope) are many times the others; by default the colours span the others,
     but for 1 % at either end, and these two may leave them.
 
-    Parameters
-    ----------
     M : coefficients in dB, from 0 on [coefficient, frame]
-    sr, hop_length : rate in Hz and hop in samples
-    start : time of the first frame in seconds
-    limits : values of the palest and the darkest colour
-    colorbar, ax : whether to draw one; where to draw
+    sr, hop_length, start : rate in Hz, hop in samples, time of the first frame in seconds
+    limits, colorbar, ax : values of the palest and the darkest colour; whether there is a bar of them; where to draw
     """
     step = _checks.number("hop_length", hop_length, above=0) / _checks.number("sr", sr, above=0)
     M = _matrix(M, "M", "[coefficient, frame]", "a signal? use librosa.feature.mfcc first")
@@ -325,15 +298,12 @@ def similarity(
 ):
     """How far each frame of one recording is from each frame of another: dark where they are alike.
 
-    Parameters
-    ----------
     D : distances >= 0 [frame of the first, frame of the second]
     path : an alignment to draw on top [step, 2]: rows and columns, as in ``librosa.sequence.dtw(C=D)[1]``
     names : of the first recording (upwards) and of the second (to the right)
     hop_seconds : seconds from frame to frame, one number or two; without it the axes count frames
-    label : what the colours mean
-    limits : distances of the darkest and the palest colour (by default 0 and the largest)
-    colorbar, ax : whether to draw one; where to draw
+    limits, label : distances of the darkest and the palest colour (by default 0 and the largest); what they mean
+    colorbar, ax : whether there is one; where to draw
     """
     D, default = _levels(_matrix(D, "D", "[frame of the first, frame of the second]"), "distance", None, None)
     steps = np.ravel(1 if hop_seconds is None else hop_seconds)
@@ -366,8 +336,6 @@ def similarity(
 def curves(lines, *, xlabel, ylabel, height=2.4, ax=None, **settings):
     """Lines in one figure, each named at its right end.
 
-    Parameters
-    ----------
     lines : mapping of names to (x, y), two arrays of the same length, ``x`` ascending
     xlabel, ylabel : of the axes, with their units
     height, ax : inches of a new figure; where to draw
@@ -389,10 +357,7 @@ def curves(lines, *, xlabel, ylabel, height=2.4, ax=None, **settings):
 def confusion(counts, labels, *, ax=None):
     """What was taken for what. The numbers are counts; the colours are shares of the row, so that classes compare.
 
-    Parameters
-    ----------
-    counts : whole numbers [true class, predicted class]
-    labels : names of the classes
+    counts, labels : whole numbers [true class, predicted class], names of the classes
     ax : where to draw
     """
     counts, labels = _matrix(counts, "counts", "[true class, predicted class]"), list(labels)
@@ -420,11 +385,8 @@ def confusion(counts, labels, *, ax=None):
 def history(runs, metric="accuracy", *, ax=None):
     """A metric over the epochs: solid on the validation part, dotted on the training part.
 
-    Parameters
-    ----------
     runs : what Keras calls a history, ``{"accuracy": [...], "val_accuracy": [...]}``; or several of them by name
-    metric : which to draw; accuracies are shown in percent
-    ax : where to draw
+    metric, ax : which to draw, accuracies in percent; where to draw
     """
     runs = getattr(runs, "history", runs)
     if not isinstance(runs, Mapping) or not runs:
@@ -461,13 +423,10 @@ def history(runs, metric="accuracy", *, ax=None):
 def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE[0], xlabel="Accuracy (%)", ax=None):
     """Shares with their intervals, one row each.
 
-    Parameters
-    ----------
     names : what was measured, from top to bottom; a name may have several lines
     values, lows, highs : the shares and the ends of their intervals [row]
     paper : the range (low, high) that the paper gives for a row, or None, drawn as a pale bar behind it [row]
-    chance : the share that guessing reaches, drawn as a line
-    color : of the marks, one or one a row
+    chance, color : the share that guessing reaches, drawn as a line; of the marks, one or one a row
     xlabel, ax : of the horizontal axis, with its unit; where to draw
     """
     names = list(names)
@@ -501,13 +460,10 @@ def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE
 def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel="Difference (points)", ax=None):
     """Differences, or ratios, with their intervals, a row each, and the line of no difference.
 
-    Parameters
-    ----------
     names : what was compared, from top to bottom
     rows : mappings with ``value``, ``low``, ``high`` from ``comparison``; hollow without an interval (``low`` is None)
     mean : such a mapping of all of them, a row of its own below them, with a diamond
-    ratio : whether no difference is 1, on a logarithmic axis, instead of 0
-    color : of the marks, one or one a row
+    ratio, color : whether no difference is 1, on a logarithmic axis, not 0; of the marks, one or one a row
     xlabel, ax : of the horizontal axis, with its unit; where to draw
     """
     names, rows = list(names), list(rows)
@@ -540,8 +496,6 @@ def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel
 def slopes(lines, *, paper=None, chance=None, xlabel="Protocol", ylabel="Right (%)", ax=None):
     """How a share falls or rises from one condition to the next: a line for each thing that is tested.
 
-    Parameters
-    ----------
     lines : by name, a mapping of conditions (columns, as they first appear) to ``value``, ``low`` and ``high``
     paper : by name, for some lines, the range (low, high) that the paper gives: a pale bar at the first condition
     chance : the share that guessing reaches, drawn as a line
@@ -581,8 +535,6 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
     A point is on the front if none that costs no more is better. The front is drawn as a staircase, its points are
     named; the others show what was tried.
 
-    Parameters
-    ----------
     names, costs : of the networks; above 0, on a logarithmic axis [point]
     values, lows, highs : the shares and the ends of their intervals [point]
     groups : kinds of networks, each in a colour and a shape of its own and named above the axes [point]
@@ -632,12 +584,9 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
 def deal(split, clip, *, groups=None, ax=None):
     """Who went where: a row for each clip, a square for each of its segments, the darkest for the test part.
 
-    Parameters
-    ----------
     split : of ``protocols``, or anything else with index arrays ``train``, ``valid`` and ``test``
     clip : the number of the clip that each segment is cut from [segment], in the order of time
-    groups : what neighbouring clips may have in common [clip]; a gap is left where it changes
-    ax : where to draw
+    groups, ax : what neighbouring clips may have in common [clip], a gap is left where it changes; where to draw
     """
     clip = _array(clip, "clip").astype(int)
     colors = np.array(["none"] * len(clip), dtype=object)
@@ -669,10 +618,7 @@ def architecture(rows, *, ax=None):
     parameters, the empty one that of its multiply-adds. All drawings have one scale. Layers that change no shape are
     not drawn; what a batch normalisation holds and does counts with the layer before it.
 
-    Parameters
-    ----------
-    rows : from ``cost.layers(model)``
-    ax : where to draw
+    rows, ax : from ``cost.layers(model)``; where to draw
     """
     drawn = []
     for row in rows:

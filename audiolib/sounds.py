@@ -5,13 +5,12 @@ float32 ``[sample]`` with no sample beyond ±1; the rate ``sr`` and frequencies 
 ``amplitude`` bounds the largest sample. Everything random takes a ``seed``: the same arguments, the same samples.
 ``AudiolibError`` names a number that cannot be used, such as a frequency above half the sample rate.
 
-====================================  ==================================================================================
-``tone``, ``harmonics``, ``chord``    steady sinusoids, alone, in a harmonic series, together
-``chirp``, ``noise``                  all frequencies one after the other, all at once
-``piano_note``, ``pluck``, ``fm``     three instruments: decaying partials, a delay loop, frequency modulation
-``kick``, ``snare``, ``hat``          drums: a falling sine, noise with a body, noise without
-``midi_to_hz``, ``fade``              pitch to frequency, soft edges
-====================================  ==================================================================================
+There are steady sinusoids (``tone``, ``harmonics``, ``chord``), all frequencies one after the other or at once
+(``chirp``, ``noise``), instruments (``partials``, ``piano_note``, ``pluck``, ``fm``) and drums (``kick``, ``snare``,
+``hat``). A ``decay`` is the seconds in which loudness falls by 60 dB (``math.inf`` is steady).
+
+>>> tone(midi_to_hz(69), 0.1).shape
+(2205,)
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable
 """
@@ -27,20 +26,12 @@ NOISES = {"white": 0, "pink": 1, "brown": 2}  # power falls as 1 / frequency ** 
 
 
 def midi_to_hz(midi):
-    """Frequency of a MIDI note number (60 is middle C, 69 is 440 Hz), equal temperament; fractions are allowed.
-
-    >>> midi_to_hz([57, 69, 81]).tolist()
-    [220.0, 440.0, 880.0]
-    """
+    """Frequency of a MIDI note number (60 is middle C, 69 is 440 Hz), equal temperament; fractions are allowed."""
     return 440.0 * 2.0 ** ((np.asarray(midi, dtype=float) - 69.0) / 12.0)
 
 
 def tone(frequency, seconds=1.0, *, sr=22050, amplitude=0.5, phase=0.0):
-    """One sinusoid, ``amplitude * sin(2 pi frequency t + phase)``; a phase of ``pi / 2`` makes a cosine.
-
-    >>> tone(440, 0.1).shape
-    (2205,)
-    """
+    """One sinusoid, ``amplitude * sin(2 pi frequency t + phase)``; a phase of ``pi / 2`` makes a cosine."""
     time = _times(seconds, sr, amplitude)
     _check_frequency("frequency", frequency, sr)
     return (amplitude * np.sin(2 * np.pi * frequency * time + phase)).astype(np.float32)
@@ -61,10 +52,7 @@ def chord(frequencies, seconds=1.0, *, sr=22050, amplitude=0.5):
 
 
 def chirp(f0, f1, seconds=1.0, *, sr=22050, amplitude=0.5, kind="linear"):
-    """A sinusoid that glides from ``f0`` to ``f1``.
-
-    By the same number of Hz in each second ("linear"), or by the same musical interval ("logarithmic").
-    """
+    """A sinusoid that glides from ``f0`` to ``f1``, by the same Hz ("linear") or interval ("logarithmic") a second."""
     _checks.one_of("kind", kind, ("linear", "logarithmic"))
     time = _times(seconds, sr, amplitude)
     _check_frequency("f0", f0, sr)
@@ -92,13 +80,8 @@ def noise(seconds=1.0, *, seed=0, color="white", sr=22050, amplitude=0.5):
 def partials(frequencies, seconds=1.0, *, sr=22050, amplitudes=None, decays=math.inf, amplitude=0.5):
     """A sum of sinusoids, each dying away at its own pace; what lies above half the sample rate is left out.
 
-    Parameters
-    ----------
-    frequencies : sequence of float
-    amplitudes : sequence of float, by default all equal
-        At the start, relative to one another: scaled so that the sum cannot exceed ``amplitude``.
-    decays : float or sequence of float
-        Seconds in which a sinusoid falls by 60 dB; ``inf`` is steady.
+    ``amplitudes`` at the start are relative to one another (by default all equal), and scaled so that the sum cannot
+    exceed ``amplitude``; ``decays`` is one for all or one each.
     """
     n = _samples(seconds, sr, amplitude)
     frequencies = np.atleast_1d(np.asarray(frequencies, dtype=float))
@@ -130,27 +113,18 @@ def piano_note(midi, seconds=2.0, *, sr=22050, amplitude=0.5, inharmonicity=4e-4
     _check_frequency("midi", frequency, sr)
     _checks.number("inharmonicity", inharmonicity, least=0)
     k = np.arange(1, 25)
-    y = partials(
-        k * frequency * np.sqrt((1 + inharmonicity * k**2) / (1 + inharmonicity)),
-        seconds,
-        sr=sr,
-        amplitudes=(np.abs(np.sin(np.pi * k / 8)) + 0.02) / k,  # a hammer at 1/8 of the string spares each 8th partial
-        decays=12.0 * (110.0 / max(frequency, 55.0)) ** 0.6 / (1 + 0.25 * (k - 1)),
-        amplitude=amplitude,
-    )
+    series = k * frequency * np.sqrt((1 + inharmonicity * k**2) / (1 + inharmonicity))
+    strengths = (np.abs(np.sin(np.pi * k / 8)) + 0.02) / k  # a hammer at 1/8 of the string spares each 8th partial
+    decays = 12.0 * (110.0 / max(frequency, 55.0)) ** 0.6 / (1 + 0.25 * (k - 1))
+    y = partials(series, seconds, sr=sr, amplitudes=strengths, decays=decays, amplitude=amplitude)
     return fade(y, sr=sr, attack=0.003, release=0.05)
 
 
 def pluck(frequency, seconds=1.0, *, seed=0, sr=22050, amplitude=0.5, decay=4.0, brightness=0.7):
     """A plucked string after Karplus and Strong: noise runs round a loop that averages neighbours.
 
-    Parameters
-    ----------
-    frequency : float, 20 to sr / 8
-    decay : float
-        Seconds in which the loop loses 60 dB; its averaging takes the high partials away sooner.
-    brightness : float, above 0, at most 1
-        How hard the string is plucked: 1 starts from white noise, less from softer noise.
+    The loop loses 60 dB in ``decay`` seconds; its averaging takes the high partials away sooner. ``brightness`` (up to
+    1) is how hard the string is plucked: 1 starts from white noise, less from softer noise.
     """
     n = _samples(seconds, sr, amplitude)
     if not 20 <= frequency <= sr / 8:
@@ -172,18 +146,10 @@ def pluck(frequency, seconds=1.0, *, seed=0, sr=22050, amplitude=0.5, decay=4.0,
 
 
 def fm(frequency, seconds=1.0, *, sr=22050, amplitude=0.5, ratio=1.0, index=3.0, decay=1.0):
-    """Frequency modulation: one sinusoid wobbles the phase of another, and partials appear.
+    """Frequency modulation: one sinusoid wobbles the phase of another, the carrier at ``frequency``; partials appear.
 
-    Parameters
-    ----------
-    frequency : float
-        Of the carrier.
-    ratio : float
-        Modulator's frequency over the carrier's; whole numbers sound harmonic, others like bells.
-    index : float, >= 0
-        Radians of wobble at the start: 0 is a sine, 1 warm, 5 and more brassy.
-    decay : float
-        Seconds in which loudness falls by 60 dB (``inf`` is steady); the wobble falls twice as slowly in dB.
+    ``ratio`` is the modulator's frequency over the carrier's: whole numbers sound harmonic, others like bells. The
+    ``index`` is the wobble in radians at the start (0 is a sine, 1 warm, 5 brassy); it falls half as fast as loudness.
     """
     _check_frequency("frequency", frequency, sr)
     _check_decay("decay", decay)
