@@ -37,10 +37,8 @@ def alike(records, recipe, *free):
 
 def repeats(records):
     """Lists of records whose recipes differ in seed and fold only, in the order in which they come."""
-    groups = defaultdict(list)
-    for record in records:
-        groups[json.dumps(record["recipe"] | {"seed": None, "fold": None}, sort_keys=True)].append(record)
-    return list(groups.values())
+    recipes = (json.dumps(record["recipe"] | {"seed": None, "fold": None}, sort_keys=True) for record in records)
+    return list(_grouped(recipes, records).values())
 
 
 def matched(first, second):
@@ -76,14 +74,8 @@ def complete(found, folds=(None,)):
 def accuracy(records, by="track", unit=str):
     """Accuracy on the test part of repeated runs of one recipe, with Wilson's interval over independent units.
 
-    Parameters
-    ----------
-    records : sequence of dict, at least one
-        Of one recipe, any seeds and folds. A seed's folds are pooled by their tracks.
-    by : "track" or "segment"
-        Whether votes of tracks are counted, or segments.
-    unit : callable
-        From a track's name to what is independent of others: the recording that several clips are cut from, say.
+    A seed's folds are pooled by their tracks. Votes of tracks are counted, or segments (``by="segment"``); ``unit``
+    gives from a track's name what is independent of others: the recording that several clips are cut from, say.
 
     Returns
     -------
@@ -91,11 +83,9 @@ def accuracy(records, by="track", unit=str):
         A row (its value is the mean over seeds) with ``n`` (tracks that a seed is tested on), ``effective`` (equal
         units that they are worth, see ``evaluation.effective``), ``each`` (value of each seed), ``seeds``.
     """
-    seeds = defaultdict(list)
-    for record in sorted(records, key=lambda r: r["recipe"]["seed"]):
-        seeds[record["recipe"]["seed"]].append(record)
+    seeds = _grouped((record["recipe"]["seed"] for record in records), records)
     each, n, effective = [], [], []
-    for found in seeds.values():
+    for _, found in sorted(seeds.items()):
         shares = [r["test"][f"{by}_accuracy"] for r in found]
         each.append(float(np.average([s["value"] for s in shares], weights=[s["n"] for s in shares])))
         names = [name for r in found for name in r["test"]["tracks"]]
@@ -120,9 +110,7 @@ def _worth(data):
 
 def by_fold(records, values):
     """Mean over folds with Student's interval, each fold the mean of its values: where a fold is one voice, say."""
-    folds = defaultdict(list)
-    for record, value in zip(records, values, strict=True):
-        folds[record["recipe"]["fold"]].append(value)
+    folds = _grouped((record["recipe"]["fold"] for record in records), values)
     return evaluation.over_seeds([np.mean(values) for values in folds.values()])
 
 
@@ -166,15 +154,13 @@ def over_seeds(measure, pairs, *, ratio=False):
     start, so they are averaged first. A ``ratio`` is the mean of logarithms. There is no interval below three seeds:
     two say nearly nothing.
     """
-    seeds = defaultdict(list)
-    for pair in pairs:
+    def told(pair):
         if measure is level_with:
-            told = measure(pair)
-        else:
-            first, second = (measure(record["history"]) for record in pair)
-            told = np.log(second / first) if ratio else second - first
-        seeds[pair[0]["recipe"]["seed"]].append(told)
-    return _mean(seeds, ratio)
+            return measure(pair)
+        first, second = (measure(record["history"]) for record in pair)
+        return np.log(second / first) if ratio else second - first
+
+    return _mean(_grouped((first["recipe"]["seed"] for first, _ in pairs), map(told, pairs)), ratio)
 
 
 def mean_of_pairs(rows, titles, *, ratio=False):
@@ -182,10 +168,16 @@ def mean_of_pairs(rows, titles, *, ratio=False):
 
     ``titles`` [row] says which pair a row is of; the rows of a pair are averaged first. None below three pairs.
     """
-    pairs = defaultdict(list)
-    for title, row in zip(titles, rows, strict=True):
-        pairs[title].append(np.log(row["value"]) if ratio else row["value"])
+    pairs = _grouped(titles, (np.log(row["value"]) if ratio else row["value"] for row in rows))
     return None if len(pairs) < 3 else _mean(pairs, ratio)
+
+
+def _grouped(keys, values):
+    """Lists of the values that have the same key."""
+    groups = defaultdict(list)
+    for key, value in zip(keys, values, strict=True):
+        groups[key].append(value)
+    return groups
 
 
 def _mean(values, ratio):
@@ -252,16 +244,10 @@ def verdict(rows, side, *, mean=None, none=0.0):
     A side *speaks* if at least two intervals lie wholly on it, and so many that accident would bring them about less
     often than once in twenty times; or if the interval of the mean lies on it. If only the side of the claim speaks,
     the claim holds; if only the other, it does not; if both, it holds in part; if neither, or with fewer than two
-    comparisons, it is open.
+    comparisons, it is open. A row without an interval is left out.
 
-    Parameters
-    ----------
-    rows, mean : sequence of dict; dict, optional
-        Of each comparison, and of all together (not one of them). A row without an interval is left out.
-    side : +1 or -1
-        Which sign the claim expects (with ``none=1``: above or below one).
-    none : float
-        What stands for no difference: 0, or 1 for ratios.
+    ``side`` is +1 or -1, the sign that the claim expects, on which side of ``none``, no difference (0, or 1 for
+    ratios); ``mean`` is the row of all comparisons together, not one of them.
     """
     if side not in (1, -1):
         raise AudiolibError(f"side={side!r}: +1 if the claim expects more, -1 if it expects less")

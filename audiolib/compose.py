@@ -117,6 +117,7 @@ def track(genre, index, *, seconds=30.0, sr=22050, seed=0):
     # The recording: one pole takes treble off, another what lies below 10 Hz; then a limiter, a noise floor, a level.
     above = np.exp(-2 * np.pi * 10 / sr)
     dull = np.float32([1 - dark, dark - 1]), np.float32([1, -dark - above, dark * above])
+
     def rms():
         return max(float(np.sqrt(np.mean(y**2))), 1e-9)
 
@@ -252,19 +253,11 @@ def _write_track(folder, name, genre, index, seconds, seed):
 def perform(piece, *, tempo_curve=(1.0,), instrument="piano", transpose=0, octave=0, ornaments=False, seed=0, sr=22050):
     """Play one of ``PIECES``: float32 [sample] of peak 0.7, and the seconds at which its written notes begin [note].
 
-    Parameters
-    ----------
-    tempo_curve : sequence of float
-        Tempo relative to the written one at points evenly spaced over the piece, straight lines between: ``(1,)`` is
-        steady, ``(1, 1.3, 0.7)`` presses on and then broadens.
-    instrument : str
-        A pitched key of ``INSTRUMENTS``.
-    transpose, octave : int
-        Semitones and octaves by which everything is moved.
-    ornaments : bool
-        Turns on long melody notes and spread instead of struck chords.
-    seed : int
-        Of the small unevenness of the player (5 ms, 1 dB) and of the choice of ornaments.
+    ``tempo_curve`` is the tempo relative to the written one at points evenly spaced over the piece, straight lines
+    between: ``(1,)`` is steady, ``(1, 1.3, 0.7)`` presses on and then broadens. ``instrument`` is a pitched key of
+    ``INSTRUMENTS``; all is moved by ``transpose`` semitones and ``octave`` octaves. ``ornaments`` are turns on long
+    melody notes and spread instead of struck chords. The ``seed`` is of the small unevenness of the player (5 ms, 1 dB)
+    and of the choice of ornaments.
 
     >>> (_, steady), (_, hurried) = perform("ferry"), perform("ferry", tempo_curve=(1, 1.5))
     >>> len(steady) == len(hurried) and bool(hurried[-1] < steady[-1])

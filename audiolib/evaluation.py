@@ -160,17 +160,10 @@ def paired_test(first, second):
     should win half if there were no difference; ``p`` is the exact (two-sided) binomial probability of a division at
     least as uneven.
 
-    Parameters
-    ----------
-    first, second : array of bool [track] or [seed, track]
-        Which tracks are judged right, in the same order. With several seeds a track counts for the run that is right
-        in more of them, once, because the same track tested again is no new evidence.
-
-    Returns
-    -------
-    dict
-        ``difference`` (accuracy of second minus first), ``first_only`` and ``second_only`` (tracks on which that run
-        is the better), ``p`` and ``n`` (tracks).
+    The runs are bool [track] or [seed, track], right or not, in the same order. With several seeds a track counts for
+    the run that is right in more of them, once, because the same track tested again is no new evidence. Returns a dict
+    of ``p``, ``difference`` (accuracy of second minus first), ``first_only`` and ``second_only`` (tracks on which that
+    run is the better) and ``n`` (tracks).
     """
     first, second = (np.atleast_2d(np.asarray(run)) for run in (first, second))
     if first.shape != second.shape:
