@@ -269,11 +269,8 @@ def in_range(each, span):
     inside = [span[0] <= value <= span[1] for value in each]
     if row["n"] < 3:
         return "Open"
-    if all(inside):
-        return "Holds"
-    if row["high"] < span[0] or row["low"] > span[1]:
-        return "Does not hold"
-    return "Holds in part" if any(inside) else "Open"
+    outside = row["high"] < span[0] or row["low"] > span[1]
+    return "Holds" if all(inside) else "Does not hold" if outside else "Holds in part" if any(inside) else "Open"
 
 
 def by_accident(found, tries, chance=ACCIDENT):

@@ -5,13 +5,12 @@ axis, no decoration. A function checks its input first, draws on the ``ax`` it i
 the book's text column), returns ``(fig, ax)`` and never calls ``show``. What cannot be drawn raises ``AudiolibError``
 with a guess at what was meant. Parameters are explained a line each: name, then meaning or unit.
 
-- Axes are in true units on every scale, also on the mel scale: seconds and Hz. So ``ax.axhline(440)`` marks 440 Hz.
+- Axes are in seconds and Hz on every scale, also on the mel scale. So ``ax.axhline(440)`` marks 440 Hz.
 - Arrays over time are ``[band, frame]``, as in librosa; from ``Features`` pass ``features.x[i].T``. Frame ``t`` is
   centred on ``start + t * hop_length / sr`` seconds.
-- Levels are in dB relative to amplitude (or power) 1. Dark means loud, or much, or alike.
-- Shares are given from 0 to 1 and drawn in percent.
-- Colours of levels fall evenly in lightness from paper to ink; colours of lines differ in lightness as well as in hue.
-  Both survive print in grey and colour blindness.
+- Levels are in dB relative to amplitude (or power) 1. Shares are given from 0 to 1 and drawn in percent.
+- Dark means loud, or much, or alike. Colours of levels fall evenly in lightness from paper to ink; colours of lines
+  differ in lightness as well as in hue. Both survive print in grey and colour blindness.
 - Names (of classes, networks, recordings) are data: they are drawn letter by letter, dollar signs and all, on one line
   and not longer than the figure can bear.
 
@@ -176,10 +175,8 @@ def spectrogram(
     """
     S, step = _framed(S, "[frequency, frame]", librosa.stft, sr, n_fft, hop_length)
     if len(S) < 3 or len(S) % 2 == 0:
-        raise AudiolibError(
-            f"S: {len(S)} rows, but a spectrogram has 1 + n_fft / 2 of them, an odd number; is it [frame, frequency] "
-            "(pass S.T) or a mel spectrogram (use mel_spectrogram)?"
-        )
+        guess = "is it [frame, frequency] (pass S.T) or a mel spectrogram (use mel_spectrogram)?"
+        raise AudiolibError(f"S: {len(S)} rows, but a spectrogram has 1 + n_fft / 2 of them, an odd number; {guess}")
     low, high = _band(fmin, fmax, sr, scale)
     S, limits = _levels(S, unit, top_db, limits)
     edges = (np.arange(len(S) + 1) - 0.5) * sr / 2 / (len(S) - 1)
@@ -313,15 +310,15 @@ def similarity(
         if path.shape[1] != 2 or (path < 0).any() or (path >= D.shape).any():
             hint = "; did you swap its columns?" if path.shape[1] == 2 and (path[:, ::-1] < D.shape).all() else ""
             raise AudiolibError(f"path: up to {path.max(axis=0)}, not rows and columns of D, {D.shape}{hint}")
-    height, width = np.array(D.shape) * steps
-    longest, half = max(height, width), steps / 2
+    (height, width), (up, right) = np.array(D.shape) * steps, steps
+    longest = max(height, width)
     fig, ax = _axes(ax, 0.6 + 3.4 * height / longest, 0.7 + 3.4 * width / longest + 0.8 * bool(colorbar))
     vmin, vmax = default if limits is None else limits
-    extent = (-half[1], width - half[1], -half[0], height - half[0])
+    extent = (-right / 2, width - right / 2, -up / 2, height - up / 2)
     image = ax.imshow(D, origin="lower", cmap=CMAP.reversed(), vmin=vmin, vmax=vmax, extent=extent)
     if path is not None:
-        (line,) = ax.plot(path[:, 1] * steps[1], path[:, 0] * steps[0], color="white", lw=1.4)
-        line.set_path_effects([withStroke(linewidth=3.4, foreground=PALETTE[0])])
+        edge = [withStroke(linewidth=3.4, foreground=PALETTE[0])]
+        ax.plot(path[:, 1] * right, path[:, 0] * up, color="white", lw=1.4, path_effects=edge)
     unit = "frame" if hop_seconds is None else "s"
     ax.set_xlabel(f"{_name(names[1])} ({unit})", **PLAIN)
     ax.set_ylabel(f"{_name(names[0])} ({unit})", **PLAIN)
@@ -341,15 +338,10 @@ def curves(lines, *, xlabel, ylabel, height=2.4, ax=None, **settings):
     height, ax : inches of a new figure; where to draw
     **settings : what else ``ax.set`` shall set, such as ``xscale``; by default ``x`` reaches from end to end
     """
-    lines = {name: (_signal(x, f"{name}: x"), _signal(y, f"{name}: y")) for name, (x, y) in lines.items()}
+    lines = [(_signal(x, f"{name}: x"), _signal(y, f"{name}: y"), _name(name), {"color": color})
+             for (name, (x, y)), color in zip(lines.items(), PALETTE, strict=False)]  # fmt: skip
     fig, ax = _axes(ax, height)
-    for color, (x, y) in zip(PALETTE, lines.values(), strict=False):
-        ax.plot(x, y, color=color)
-    ends = min(x[0] for x, _ in lines.values()), max(x[-1] for x, _ in lines.values())
-    ax.set(**{"xlim": ends, **settings}, xlabel=xlabel, ylabel=ylabel)
-    right = ax.get_xlim()[1]
-    _end_labels(ax, [(np.interp(right, x, y), color, _name(name))
-                     for color, (name, (x, y)) in zip(PALETTE, lines.items(), strict=False)])  # fmt: skip
+    _lines(ax, lines, xlabel=xlabel, ylabel=ylabel, **settings)
     return fig, ax
 
 
@@ -393,29 +385,25 @@ def history(runs, metric="accuracy", *, ax=None):
         raise AudiolibError(f"runs: {type(runs).__name__}; pass a Keras history, or a mapping of names to histories")
     runs = {name: getattr(run, "history", run) for name, run in runs.items()}
     one = not any(isinstance(run, Mapping) for run in runs.values())
-    lines, ends = [], []
+    lines = []
     for i, (name, run) in enumerate(({"": runs} if one else runs).items()):
         if metric not in run:
             raise AudiolibError(f"metric={metric!r}: history {name} has only {', '.join(run)}")
-        color, parts = PALETTE[i % len(PALETTE)], ((metric, (0, (1, 1.6))), (f"val_{metric}", "-"))
-        drawn = [(_signal(run[key], key), color, dash) for key, dash in parts if key in run]
-        if one:
-            ends = [(v[-1], color, part) for (v, *_), part in zip(drawn, ("training", "validation"), strict=False)]
-        else:
-            ends.append((drawn[-1][0][-1], color, _name(name)))
-        lines += drawn
+        parts = [part for part in (metric, f"val_{metric}") if part in run]
+        for part, told, dash in zip(parts, ("training", "validation"), ((0, (1, 1.6)), "-"), strict=False):
+            values = _signal(run[part], part)
+            words = told if one else _name(name) if part == parts[-1] else None
+            look = {"color": PALETTE[i % len(PALETTE)], "ls": dash, "marker": "o" if len(values) == 1 else None}
+            lines.append((range(1, len(values) + 1), values, words, look))
     fig, ax = _axes(ax, 2.8)
-    for values, color, dash in lines:
-        ax.plot(range(1, len(values) + 1), values, color=color, ls=dash, marker="o" if len(values) == 1 else None)
     if "acc" in metric:
         ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     ax.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True))
     ax.grid(axis="y")
-    last = max(len(values) for values, *_ in lines)
-    ax.set(xlabel="Epoch", ylabel=metric.replace("_", " ").capitalize(), xlim=(min(1, last - 1), last))
     if not one:
         ax.set_title("dotted: training, solid: validation", loc="right", size=8, color=SOFT)
-    _end_labels(ax, ends)
+    last, words = max(len(values) for _, values, *_ in lines), metric.replace("_", " ").capitalize()
+    _lines(ax, lines, xlabel="Epoch", ylabel=words, xlim=(min(1, last - 1), last))
     return fig, ax
 
 
@@ -434,16 +422,16 @@ def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE
     values, lows, highs = _shares(values, lows, highs, names=names, paper=paper)
     colors = _colors(color, len(names))
     names = ["\n".join(_name(line, 56) for line in str(name).split("\n")) for name in names]
-    lines = max((name.count("\n") + 1 for name in names), default=1)
+    lines = max(name.count("\n") + 1 for name in names)
     fig, ax = _axes(ax, 0.75 + (0.13 + 0.14 * lines) * len(names))
     rows = np.arange(len(names))
     spans = [(row, 100 * span[0], 100 * span[1]) for row, span in zip(rows, paper, strict=True) if span is not None]
     for row, low, high in spans:
         ax.barh(row, high - low, left=low, height=0.62, color=PALE, zorder=1)
-    ax.hlines(rows, 100 * lows, 100 * highs, color=colors, lw=1.6, zorder=3)
-    ax.scatter(100 * values, rows, color=colors, s=26, zorder=4, linewidths=0)
-    for row in rows:
-        text = f"{100 * values[row]:.1f}  [{100 * lows[row]:.1f}, {100 * highs[row]:.1f}]"
+    ax.hlines(rows, lows, highs, color=colors, lw=1.6, zorder=3)
+    ax.scatter(values, rows, color=colors, s=26, zorder=4, linewidths=0)
+    for row, value, low, high in zip(rows, values, lows, highs, strict=True):
+        text = f"{value:.1f}  [{low:.1f}, {high:.1f}]"
         ax.annotate(text, (1.015, row), xycoords=("axes fraction", "data"), va="center", size=8)
     notes = [((low + high) / 2, "the paper") for _, low, high in spans[:1]]
     if chance is not None:
@@ -468,8 +456,6 @@ def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel
     """
     names, rows = list(names), list(rows)
     _one_each(names=names, rows=rows)
-    if not rows:
-        raise AudiolibError("rows: none; pass what was compared, a row each")
     colors = _colors(color, len(names))
     if mean is not None:
         names, rows, colors = [*names, "mean of the pairs"], [*rows, mean], [*colors, INK]
@@ -550,15 +536,15 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
     low, high = costs.min() / 1.6, costs.max() * 1.6
     order = np.lexsort((-values, costs))  # of equal costs the best first
     front = order[np.diff(np.maximum.accumulate(values[order]), prepend=-1) > 0]
-    stairs = np.append(costs[front], high), 100 * np.append(values[front], values[front][-1:])
+    stairs = np.append(costs[front], high), np.append(values[front], values[front[-1]])
     ax.step(*stairs, where="post", color=SOFT, lw=0.8, zorder=1)
     colors, marks = (0, 1, 3, 5, 6), "osD^v"
     for number, group in enumerate(dict.fromkeys(groups)):
         rows = np.array([each == group for each in groups])
         color = PALETTE[colors[number % len(colors)]]
-        ax.vlines(costs[rows], 100 * lows[rows], 100 * highs[rows], color=color, lw=1, alpha=0.35, zorder=2)
-        ax.scatter(costs[rows], 100 * values[rows], color=color, s=26, linewidths=0, zorder=3,
-                   marker=marks[number % len(marks)], label=f"{number}")  # fmt: skip
+        ax.vlines(costs[rows], lows[rows], highs[rows], color=color, lw=1, alpha=0.35, zorder=2)
+        look = {"marker": marks[number % len(marks)], "s": 26, "linewidths": 0, "zorder": 3}
+        ax.scatter(costs[rows], values[rows], color=color, label=f"{number}", **look)
     if any(groups):
         legend = ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0, handletextpad=0.2)
         for text, group in zip(legend.get_texts(), dict.fromkeys(groups), strict=True):
@@ -569,13 +555,12 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
     ax.set(xlabel=xlabel, ylabel="Accuracy (%)", xlim=(low, high))
     a_point = np.ptp(ax.get_ylim()) / (ax.get_window_extent().height / fig.dpi * 72)  # of print, in percent
     free = -np.inf
+    look = {"textcoords": "offset points", "size": 8, "path_effects": [withStroke(linewidth=2.5, foreground="white")]}
     for row in front:  # from below: a name that would stand on another moves up
-        free = max(100 * values[row] / a_point + 5, free)
-        side = 1 if costs[row] ** 2 < low * high else -1  # towards the middle, where there is room
-        up = free - 100 * values[row] / a_point
-        ax.annotate(_name(names[row]), (costs[row], 100 * values[row]), xytext=(4 * side, up),
-                    textcoords="offset points", size=8, ha="left" if side > 0 else "right",
-                    path_effects=[withStroke(linewidth=2.5, foreground="white")], **PLAIN)  # fmt: skip
+        free = max(values[row] / a_point + 5, free)
+        side, align = (4, "left") if costs[row] ** 2 < low * high else (-4, "right")  # where there is room
+        place = side, free - values[row] / a_point
+        ax.annotate(_name(names[row]), (costs[row], values[row]), place, ha=align, **look, **PLAIN)
         free += 10
     return fig, ax
 
@@ -634,28 +619,26 @@ def architecture(rows, *, ax=None):
     fig, ax = _axes(ax, 2.9)
     colors = {"conv": PALETTE[0], "sep": PALETTE[1], "depth": PALETTE[1], "dense": PALETTE[3]}
     centred = {"ha": "center", "va": "top", "size": 7}
-    frames = [shape[0] if len(shape) > 1 else -(-shape[0] // 512) for _, shape, *_ in drawn]
     # Lengths are CSS pixels of a figure as wide as the text: 0.72 a frame, 0.17 a channel, 6.4 a letter.
-    widths = 0.72 * np.array(frames)
+    widths = [0.72 * (shape[0] if len(shape) > 1 else -(-shape[0] // 512)) for _, shape, *_ in drawn]
     rooms = [max(w, 0.0185 * np.sqrt(row[3]), 38, 6.4 * len(row[0])) for w, row in zip(widths, drawn, strict=True)]
     gap = max(4, (718 - sum(rooms)) / (len(rooms) - 1))
     x = 0.0
     for (kind, shape, parameters, multiply_adds), width, room in zip(drawn, widths, rooms, strict=True):
         color, vector = colors.get(kind, PALE), len(shape) == 1
-        full, empty = (0.0185 * np.sqrt(count) for count in (parameters, multiply_adds))
         height = 0.17 * (min(shape[0], 512) if vector else shape[-1])
         middle, x = x + room / 2, x + room + gap
         ax.add_patch(Rectangle((middle - width / 2, 0), width, height, fc=color, ec=INK, lw=0.5))
-        words = (" bands", " frames") if kind == "input" else ("", "")
-        ax.text(middle, height + 11, f"{shape[-1]}{words[0]}", **centred)
-        ax.text(middle, -4, "" if vector else f"{shape[0]}{words[1]}", **centred)
+        bands, frames = (" bands", " frames") if kind == "input" else ("", "")
+        ax.text(middle, height + 11, f"{shape[-1]}{bands}", **centred)
+        ax.text(middle, -4, "" if vector else f"{shape[0]}{frames}", **centred)
         ax.text(middle, -15, kind, **centred, weight="bold")
-        for side, face in ((empty, "none"), (full, color)):
+        for y, count, face in ((-158, multiply_adds, "none"), (-146, parameters, color)):
+            side = 0.0185 * np.sqrt(count)
             ax.add_patch(Rectangle((middle - side / 2, -32 - side), side, side, fc=face, ec=color, lw=0.8))
-        for y, count in ((-146, parameters), (-158, multiply_adds)):
             ax.text(middle, y, _short(count) if count else "", **centred)
-    for y, text in ((-146, "\u25a0 parameters"), (-158, "\u25a1 multiply-adds")):
-        ax.text(0, y, text, va="top", size=7)
+    ax.text(0, -146, "\u25a0 parameters", va="top", size=7)
+    ax.text(0, -158, "\u25a1 multiply-adds", va="top", size=7)
     ax.axhline(0, color=SOFT, lw=0.5, zorder=0)
     ax.set(xlim=(-1, max(x - gap, 718) + 1), ylim=(-172, 104), aspect="equal")
     ax.axis("off")
@@ -718,38 +701,33 @@ def _levels(S, unit, top_db, limits):
         if unit == "dB":
             S = librosa.amplitude_to_db(S, ref=1.0, top_db=None)
     elif unit == "dB" and (S >= 0).all():
-        raise AudiolibError(
-            "S: no level below 0 dB; did you pass amplitudes or powers? convert them with librosa.amplitude_to_db or "
-            "librosa.power_to_db"
-        )
+        guess = "did you pass amplitudes or powers? convert them with librosa.amplitude_to_db or librosa.power_to_db"
+        raise AudiolibError(f"S: no level below 0 dB; {guess}")
     if unit != "dB" and (S < 0).any():
         raise AudiolibError(f"values down to {S.min():g}, but {unit} is never negative; did you pass dB?")
-    if limits is None:
-        peak = S.max()
-        if unit != "dB":
-            limits = (0, peak or 1)
-        else:
-            span = _checks.number("top_db", top_db, above=0)
-            limits = (peak - span, peak) if S.min() < peak else (peak, peak + span)  # silence is pale, not loud
+    if limits is None and unit != "dB":
+        limits = (0, S.max() or 1)
+    elif limits is None:
+        peak, span = S.max(), _checks.number("top_db", top_db, above=0)
+        limits = (peak - span, peak) if S.min() < peak else (peak, peak + span)  # silence is pale, not loud
     return S, limits
 
 
 def _one_each(**lists):
     counts = {name: len(each) for name, each in lists.items()}
-    if len(set(counts.values())) > 1:
+    if len(set(counts.values())) > 1 or 0 in counts.values():
         raise AudiolibError(f"one of each is needed: {', '.join(f'{count} {name}' for name, count in counts.items())}")
 
 
 def _shares(values, lows, highs, *, names, **others):
-    """Shares and their intervals as arrays, one for each name, as there is one of all others."""
-    shares = {"values": values, "lows": lows, "highs": highs}
-    shares = {name: _signal(x, name) for name, x in shares.items()}
+    """Shares and their intervals in percent, one for each name, as there is one of all others."""
+    shares = {name: _signal(x, name) for name, x in (("values", values), ("lows", lows), ("highs", highs))}
     _one_each(names=names, **shares, **others)
     for name, value, low, high in zip(names, *shares.values(), strict=True):
         if not 0 <= low <= value <= high <= 1:
             hint = "percent? divide by 100" if value > 1 else "half-widths of the intervals, or their ends swapped?"
             raise AudiolibError(f"{name}: 0 <= {low:g} <= {value:g} <= {high:g} <= 1 is not so; did you give {hint}")
-    return shares.values()
+    return [100 * share for share in shares.values()]
 
 
 def _colors(color, count):
@@ -870,6 +848,15 @@ def _name_rows(ax, names):
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _lines(ax, lines, **settings):
+    """Lines (x, y, name, look) from end to end; those that have a name bear it where they leave on the right."""
+    for x, y, _, look in lines:
+        ax.plot(x, y, **look)
+    ax.set(**{"xlim": (min(x[0] for x, *_ in lines), max(x[-1] for x, *_ in lines)), **settings})
+    right = ax.get_xlim()[1]
+    _end_labels(ax, [(np.interp(right, x, y), look["color"], name) for x, y, name, look in lines if name])
 
 
 def _end_labels(ax, ends, gap=0.075):

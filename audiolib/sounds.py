@@ -88,9 +88,7 @@ def partials(frequencies, seconds=1.0, *, sr=22050, amplitudes=None, decays=math
     strengths = np.ones(len(frequencies)) if amplitudes is None else np.asarray(amplitudes, dtype=float)
     total = np.abs(strengths).sum()
     if strengths.shape != frequencies.shape or not total > 0:
-        raise AudiolibError(
-            f"amplitudes={amplitudes!r}: needs one number for each of the {len(frequencies)} partials, not all zero"
-        )
+        raise AudiolibError(f"amplitudes={amplitudes!r}: one for each of {len(frequencies)} partials, not all 0, is needed")
     _check_decay("decays", decays)
     decays = np.broadcast_to(np.asarray(decays, dtype=float), frequencies.shape)
     audible = frequencies < sr / 2
@@ -179,9 +177,6 @@ def hat(seconds=0.06, *, seed=0, sr=22050, amplitude=0.4):
     sizzle = np.diff(noise(seconds, seed=seed, sr=sr), n=2, prepend=[0, 0])  # takes 12 dB an octave off the lows
     y = _scaled(sizzle * np.exp(-6 * _times(seconds, sr, amplitude) / seconds), amplitude)
     return fade(y, sr=sr, attack=0.0, release=0.005)
-
-
-# --- edges ------------------------------------------------------------------------------------------------------------
 
 
 def fade(y, *, sr=22050, attack=0.01, release=0.01):
