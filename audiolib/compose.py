@@ -20,6 +20,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import scipy.integrate
 import scipy.signal
 import soundfile
 from tqdm import tqdm
@@ -275,7 +276,7 @@ def perform(piece, *, tempo_curve=(1.0,), instrument="piano", transpose=0, octav
     total = len(bars) * score["beats"]
     grid = np.linspace(0, total, 24 * total + 1)  # time is the sum of the lengths of many small steps
     speed = score["tempo"] / 60 * np.interp(grid, np.linspace(0, total, len(curve)), curve)
-    times = np.concatenate([[0.0], np.cumsum(np.diff(grid) * (1 / speed[:-1] + 1 / speed[1:]) / 2)])
+    times = scipy.integrate.cumulative_trapezoid(1 / speed, grid, initial=0)
 
     def at(beat):
         return 0.1 + float(np.interp(beat, grid, times))

@@ -88,7 +88,7 @@ def partials(frequencies, seconds=1.0, *, sr=22050, amplitudes=None, decays=math
     strengths = np.ones(len(frequencies)) if amplitudes is None else np.asarray(amplitudes, dtype=float)
     total = np.abs(strengths).sum()
     if strengths.shape != frequencies.shape or not total > 0:
-        raise AudiolibError(f"amplitudes={amplitudes!r}: one for each of {len(frequencies)} partials, not all 0, is needed")
+        raise AudiolibError(f"amplitudes={amplitudes!r}: not one for each of {len(frequencies)} partials, or all are 0")
     _check_decay("decays", decays)
     decays = np.broadcast_to(np.asarray(decays, dtype=float), frequencies.shape)
     audible = frequencies < sr / 2
