@@ -61,11 +61,9 @@ def matched(first, second):
 def complete(found, folds=(None,)):
     """Records, or pairs of them, without the seeds of which one of these folds is missing."""
     recipes = [(each[0] if isinstance(each, tuple) else each)["recipe"] for each in found]
-    there = defaultdict(set)
-    for recipe in recipes:
-        there[recipe["model"], recipe["protocol"], recipe["seed"]].add(recipe["fold"])
-    return [each for each, recipe in zip(found, recipes, strict=True)
-            if there[recipe["model"], recipe["protocol"], recipe["seed"]] >= set(folds)]  # fmt: skip
+    keys = [(recipe["model"], recipe["protocol"], recipe["seed"]) for recipe in recipes]
+    there = _grouped(keys, [recipe["fold"] for recipe in recipes])
+    return [each for each, key in zip(found, keys, strict=True) if {*there[key]} >= {*folds}]
 
 
 # --- what they reached ----------------------------------------------------------------------------------------------
@@ -215,9 +213,9 @@ def level_with(pair):
     """
     fits = [_five(record["history"]["accuracy"]) for record in pair]
     level = min(fit.max() for fit in fits)
-    valid = [_five(record["history"]["val_accuracy"])[np.argmax(fit >= level)]
-             for record, fit in zip(pair, fits, strict=True)]  # fmt: skip
-    return float(valid[1] - valid[0])
+    valid = [_five(record["history"]["val_accuracy"]) for record in pair]
+    first, second = (curve[np.argmax(fit >= level)] for curve, fit in zip(valid, fits, strict=True))
+    return float(second - first)
 
 
 def _five(values):
