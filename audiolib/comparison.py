@@ -2,10 +2,10 @@
 
 A fair comparison changes one thing. So runs are compared in *pairs* that share corpus, protocol, seed and fold
 (``matched``). What is compared is either the test tracks that one of two wins from the other (``lead``) or a number
-that a training's history gives (``over_seeds``, with the measures ``start``, ``unrest``, ``gap`` and ``rise``). Each
-comparison is a *row*, a dict with ``value``, ``low`` and ``high`` (the ends are None where there is no interval);
-differences are second minus first, as shares from -1 to 1, ratios second by first. ``verdict`` reads the rows of a
-claim. Intervals are at 95 %.
+that a training's history gives (``over_seeds``, with the measures ``start``, ``unrest`` and ``gap``). Each comparison
+is a *row*, a dict with ``value``, ``low`` and ``high`` (the ends are None where there is no interval); differences are
+second minus first, as shares from -1 to 1, ratios second by first. ``verdict`` reads the rows of a claim. Intervals are
+at 95 %. What cannot be compared raises ``AudiolibError``.
 
 Chapters: 10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
@@ -37,19 +37,14 @@ def alike(records, recipe, *free):
 
 def repeats(records):
     """Lists of records whose recipes differ in seed and fold only, in the order in which they come."""
-    groups = defaultdict(list)
-    for record in records:
-        groups[json.dumps(record["recipe"] | {"seed": None, "fold": None}, sort_keys=True)].append(record)
-    return list(groups.values())
+    recipes = (json.dumps(record["recipe"] | {"seed": None, "fold": None}, sort_keys=True) for record in records)
+    return list(_grouped(recipes, records).values())
 
 
 def matched(first, second):
     """Pairs of records that share corpus, protocol, seed and fold, sorted by seed and fold.
 
-    Raises
-    ------
-    AudiolibError
-        If a side has two records for one place: nobody could say which of them is meant.
+    Of two records for one place on a side nobody could say which is meant: that is refused.
     """
     def place(record):
         recipe = record["recipe"]
@@ -66,11 +61,9 @@ def matched(first, second):
 def complete(found, folds=(None,)):
     """Records, or pairs of them, without the seeds of which one of these folds is missing."""
     recipes = [(each[0] if isinstance(each, tuple) else each)["recipe"] for each in found]
-    there = defaultdict(set)
-    for recipe in recipes:
-        there[recipe["model"], recipe["protocol"], recipe["seed"]].add(recipe["fold"])
-    return [each for each, recipe in zip(found, recipes, strict=True)
-            if there[recipe["model"], recipe["protocol"], recipe["seed"]] >= set(folds)]  # fmt: skip
+    keys = [(recipe["model"], recipe["protocol"], recipe["seed"]) for recipe in recipes]
+    there = _grouped(keys, [recipe["fold"] for recipe in recipes])
+    return [each for each, key in zip(found, keys, strict=True) if {*there[key]} >= {*folds}]
 
 
 # --- what they reached ----------------------------------------------------------------------------------------------
@@ -79,26 +72,18 @@ def complete(found, folds=(None,)):
 def accuracy(records, by="track", unit=str):
     """Accuracy on the test part of repeated runs of one recipe, with Wilson's interval over independent units.
 
-    Parameters
-    ----------
-    records : sequence of dict, at least one
-        Of one recipe, any seeds and folds. A seed's folds are pooled by their tracks.
-    by : "track" or "segment"
-        Whether votes of tracks are counted, or segments.
-    unit : callable
-        From a track's name to what is independent of others: the recording that several clips are cut from, say.
+    A seed's folds are pooled by their tracks. Votes of tracks are counted, or segments (``by="segment"``); ``unit``
+    gives from a track's name what is independent of others: the recording that several clips are cut from, say.
 
     Returns
     -------
     dict
-        ``value`` (mean over seeds), ``low``, ``high``, ``n`` (tracks that a seed is tested on), ``effective`` (equal
+        A row (its value is the mean over seeds) with ``n`` (tracks that a seed is tested on), ``effective`` (equal
         units that they are worth, see ``evaluation.effective``), ``each`` (value of each seed), ``seeds``.
     """
-    seeds = defaultdict(list)
-    for record in sorted(records, key=lambda r: r["recipe"]["seed"]):
-        seeds[record["recipe"]["seed"]].append(record)
+    seeds = _grouped((record["recipe"]["seed"] for record in records), records)
     each, n, effective = [], [], []
-    for found in seeds.values():
+    for _, found in sorted(seeds.items()):
         shares = [r["test"][f"{by}_accuracy"] for r in found]
         each.append(float(np.average([s["value"] for s in shares], weights=[s["n"] for s in shares])))
         names = [name for r in found for name in r["test"]["tracks"]]
@@ -123,9 +108,7 @@ def _worth(data):
 
 def by_fold(records, values):
     """Mean over folds with Student's interval, each fold the mean of its values: where a fold is one voice, say."""
-    folds = defaultdict(list)
-    for record, value in zip(records, values, strict=True):
-        folds[record["recipe"]["fold"]].append(value)
+    folds = _grouped((record["recipe"]["fold"] for record in records), values)
     return evaluation.over_seeds([np.mean(values) for values in folds.values()])
 
 
@@ -137,11 +120,6 @@ def lead(pairs, unit=str):
 
     A track that several seeds tested counts with the sum of its wins and losses, once, because the same track tested
     again is no new evidence. The same with ``unit`` (see ``accuracy``).
-
-    Raises
-    ------
-    AudiolibError
-        If there is no pair, or a pair was not tested on the same tracks.
     """
     won, met = defaultdict(int), defaultdict(int)
     for first, second in pairs:
@@ -168,33 +146,19 @@ def difference(first, second):
 
 
 def over_seeds(measure, pairs, *, ratio=False):
-    """Second minus first (or second by first) of a number of each run, with Student's interval over seeds.
+    """A row, second minus first (or by first) of a number of each run, with Student's interval over ``n`` seeds.
 
-    Parameters
-    ----------
-    measure : callable
-        From a history (``start`` and the like) to a number; ``level_with`` takes a pair instead.
-    pairs : sequence of (dict, dict)
-        Folds of one seed are no new start, so they are averaged first.
-    ratio : bool
-        Whether to divide instead (mean and interval of the logarithms, then back).
-
-    Returns
-    -------
-    dict
-        ``value``, ``low``, ``high`` (None below three seeds: two say nearly nothing), ``n`` (seeds).
+    ``measure`` takes a history (``start`` and the like), or a pair (``level_with``). Folds of one seed are no new
+    start, so they are averaged first. A ``ratio`` is the mean of logarithms. There is no interval below three seeds:
+    two say nearly nothing.
     """
-    seeds = defaultdict(list)
-    for pair in pairs:
+    def told(pair):
         if measure is level_with:
-            told = measure(pair)
-        else:
-            first, second = (measure(record["history"]) for record in pair)
-            told = np.log(second / first) if ratio else second - first
-        seeds[pair[0]["recipe"]["seed"]].append(told)
-    row = evaluation.over_seeds([np.mean(folds) for folds in seeds.values()])
-    row = row if row["n"] > 2 else row | {"low": None, "high": None}
-    return _exp(row) if ratio else row
+            return measure(pair)
+        first, second = (measure(record["history"]) for record in pair)
+        return np.log(second / first) if ratio else second - first
+
+    return _mean(_grouped((first["recipe"]["seed"] for first, _ in pairs), map(told, pairs)), ratio)
 
 
 def mean_of_pairs(rows, titles, *, ratio=False):
@@ -202,17 +166,24 @@ def mean_of_pairs(rows, titles, *, ratio=False):
 
     ``titles`` [row] says which pair a row is of; the rows of a pair are averaged first. None below three pairs.
     """
-    pairs = defaultdict(list)
-    for title, row in zip(titles, rows, strict=True):
-        pairs[title].append(np.log(row["value"]) if ratio else row["value"])
-    if len(pairs) < 3:
-        return None
-    row = evaluation.over_seeds([np.mean(values) for values in pairs.values()])
-    return _exp(row) if ratio else row
+    pairs = _grouped(titles, (np.log(row["value"]) if ratio else row["value"] for row in rows))
+    return None if len(pairs) < 3 else _mean(pairs, ratio)
 
 
-def _exp(row):
-    return row | {end: None if row[end] is None else float(np.exp(row[end])) for end in ("value", "low", "high")}
+def _grouped(keys, values):
+    """Lists of the values that have the same key."""
+    groups = defaultdict(list)
+    for key, value in zip(keys, values, strict=True):
+        groups[key].append(value)
+    return groups
+
+
+def _mean(values, ratio):
+    """Mean over the keys, each the mean of its values, with Student's interval from three keys on."""
+    row = evaluation.over_seeds([np.mean(each) for each in values.values()])
+    ends = ("value", "low", "high") if row["n"] > 2 else ("value",)
+    back = np.exp if ratio else float
+    return row | {"low": None, "high": None} | {end: float(back(row[end])) for end in ends}
 
 
 # --- what a training's history says ---------------------------------------------------------------------------------
@@ -234,12 +205,6 @@ def gap(history):
     return float(_five(history["accuracy"])[-1] - _five(history["val_accuracy"])[-1])
 
 
-def rise(history):
-    """How far the validation loss (without its L2 penalty) has climbed above its lowest, as means of five epochs."""
-    loss = _five(np.subtract(history["val_loss"], history["penalty"]))
-    return float(loss[-1] - loss.min())
-
-
 def level_with(pair):
     """Validation accuracy, second minus first, at the epoch at which each fits the training part equally well.
 
@@ -248,9 +213,9 @@ def level_with(pair):
     """
     fits = [_five(record["history"]["accuracy"]) for record in pair]
     level = min(fit.max() for fit in fits)
-    valid = [_five(record["history"]["val_accuracy"])[np.argmax(fit >= level)]
-             for record, fit in zip(pair, fits, strict=True)]  # fmt: skip
-    return float(valid[1] - valid[0])
+    valid = [_five(record["history"]["val_accuracy"]) for record in pair]
+    first, second = (curve[np.argmax(fit >= level)] for curve, fit in zip(valid, fits, strict=True))
+    return float(second - first)
 
 
 def _five(values):
@@ -276,30 +241,18 @@ def verdict(rows, side, *, mean=None, none=0.0):
 
     A side *speaks* if at least two intervals lie wholly on it, and so many that accident would bring them about less
     often than once in twenty times; or if the interval of the mean lies on it. If only the side of the claim speaks,
-    the claim holds; if only the other, it does not; if both, it holds in part; if neither, it is open.
+    the claim holds; if only the other, it does not; if both, it holds in part; if neither, or with fewer than two
+    comparisons, it is open. A row without an interval is left out.
 
-    Parameters
-    ----------
-    rows : sequence of dict
-        One a comparison, with ``low`` and ``high``. A row without an interval is left out.
-    side : +1 or -1
-        Which sign the claim expects (with ``none=1``: above or below one).
-    mean : dict, optional
-        Of the comparisons taken together; it does not count as one of them.
-    none : float
-        What stands for no difference: 0, or 1 for ratios.
-
-    Returns
-    -------
-    Verdict
-        *Open* with fewer than two comparisons, whatever the mean says.
+    ``side`` is +1 or -1, the sign that the claim expects, on which side of ``none``, no difference (0, or 1 for
+    ratios); ``mean`` is the row of all comparisons together, not one of them.
     """
     if side not in (1, -1):
         raise AudiolibError(f"side={side!r}: +1 if the claim expects more, -1 if it expects less")
     lies = [_side(row, none) * side for row in rows if row["low"] is not None]
     yes, no, n = lies.count(1), lies.count(-1), len(lies)
     of_mean = side * _side(mean, none) if mean and mean["low"] is not None else 0
-    speaks = [_is_more_than_accident(count, n) or of_mean == sign for count, sign in ((yes, 1), (no, -1))]
+    speaks = [(count > 1 and by_accident(count, n) < RARE) or of_mean == sign for count, sign in ((yes, 1), (no, -1))]
     words = {(True, False): "Holds", (False, True): "Does not hold", (True, True): "Holds in part"}
     return Verdict(words.get(tuple(speaks), "Open") if n > 1 else "Open", yes, no, n)
 
@@ -314,11 +267,8 @@ def in_range(each, span):
     inside = [span[0] <= value <= span[1] for value in each]
     if row["n"] < 3:
         return "Open"
-    if all(inside):
-        return "Holds"
-    if row["high"] < span[0] or row["low"] > span[1]:
-        return "Does not hold"
-    return "Holds in part" if any(inside) else "Open"
+    outside = row["high"] < span[0] or row["low"] > span[1]
+    return "Holds" if all(inside) else "Does not hold" if outside else "Holds in part" if any(inside) else "Open"
 
 
 def by_accident(found, tries, chance=ACCIDENT):
@@ -334,10 +284,6 @@ def least_lead(n, level=RARE):
 
     leads = (lead for lead in range(n % 2, n + 1, 2) if binomtest((n + lead) // 2, n).pvalue < level) if n else ()
     return next(iter(leads), None)
-
-
-def _is_more_than_accident(count, n):
-    return count > 1 and by_accident(count, n) < RARE
 
 
 def _side(row, none):

@@ -3,15 +3,13 @@
 Goal: everybody has music with GTZAN's ten labels and file layout on disk a few seconds after the first ``make``,
 without a network and without anybody's copyright. ``track`` draws a score from the tables in ``_scores`` (metre, tempo,
 harmony, drum pattern, instruments differ by genre) and plays it with ``sounds``; ``write_corpus`` puts many tracks on
-disk as FLAC files. The genres are caricatures that share tempos, chords and instruments on purpose: a classifier can
-tell them apart often, not always. What works on them may fail on real music.
+disk. The genres are caricatures that share tempos, chords and instruments on purpose: a classifier can tell them apart
+often, not always. ``perform`` plays one of two short ``PIECES`` and says when each written note begins: performances of
+one composition, aligned by construction.
 
-``perform`` plays one of two short ``PIECES`` with a tempo curve, an instrument, a register and ornaments of choice, and
-says when each written note begins: two performances of one composition, aligned by construction.
-
-Conventions: signals are float32 [sample] at ``sr`` Hz, pitches MIDI numbers (A4 = 69 = 440 Hz), times seconds. All
-chance comes from the seed: the same arguments give the same samples, in any order of calls, on one machine (another
-processor may round the last bit differently).
+Conventions: signals are float32 [sample] at ``sr`` Hz, pitches MIDI numbers, times seconds. All chance comes from the
+seed: the same arguments give the same samples, in any order of calls, on one machine (another processor may round the
+last bit differently). ``AudiolibError`` names an argument that is unknown or out of range.
 
 Chapters: 01_dataset, 05_chroma
 """
@@ -22,6 +20,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import scipy.integrate
 import scipy.signal
 import soundfile
 from tqdm import tqdm
@@ -70,10 +69,8 @@ def _note(kind, options, pitch, seconds, seed, sr):
     strengths, detune = options["amplitudes"], options.get("detune", 0.0)
     series = frequency * np.arange(1, len(strengths) + 1)
     voices = (series * (1 - detune / 2), series * (1 + detune / 2)) if detune else (series,)
-    return sounds.partials(
-        np.concatenate(voices), seconds, sr=sr, amplitudes=np.tile(strengths, len(voices)),
-        decays=options.get("decay", np.inf),
-    )  # fmt: skip
+    amplitudes, decays = np.tile(strengths, len(voices)), options.get("decay", np.inf)
+    return sounds.partials(np.concatenate(voices), seconds, sr=sr, amplitudes=amplitudes, decays=decays)
 
 
 def _render(events, n, *, seed, sr):
@@ -100,34 +97,18 @@ def _room(y, *, sr, wet):
 
 
 def track(genre, index, *, seconds=30.0, sr=22050, seed=0):
-    """One track of the embedded corpus.
+    """Track ``index`` (from 0) of a genre of the embedded corpus: RMS -25 to -12 dBFS, no sample beyond ±0.98.
 
-    Parameters
-    ----------
-    genre : str
-        One of ``GENRES``.
-    index : int, >= 0
-        Number of the track in its genre.
-    seconds : float
-        Length; the excerpt starts somewhere in a bar and ends where it ends, as GTZAN's do.
+    The excerpt starts somewhere in a bar and ends where it ends, as GTZAN's do.
 
-    Returns
-    -------
-    float32 [sample]
-        RMS between -25 and -12 dBFS, no sample beyond ±0.98.
-
-    Raises
-    ------
-    AudiolibError
-        If the genre is unknown, or index, seed, length or rate are out of range.
-
-    Examples
-    --------
     >>> track("blues", 0, seconds=2).shape
     (44100,)
     """
     _checks.one_of("genre", genre, GENRES)
-    _check(seconds, sr, index=index, seed=seed)
+    _checks.whole("index", index, least=0)
+    _checks.whole("sr", sr, least=16000, most=48000)
+    _checks.whole("seed", seed, least=0)
+    _checks.number("seconds", seconds, least=0.5, most=600)
     rng = np.random.default_rng([int(seed), GENRES.index(genre), int(index)])
     events = _score(STYLES[genre][rng.integers(len(STYLES[genre]))], seconds, rng)
     n = round(seconds * sr)
@@ -137,23 +118,16 @@ def track(genre, index, *, seconds=30.0, sr=22050, seed=0):
     # The recording: one pole takes treble off, another what lies below 10 Hz; then a limiter, a noise floor, a level.
     above = np.exp(-2 * np.pi * 10 / sr)
     dull = np.float32([1 - dark, dark - 1]), np.float32([1, -dark - above, dark * above])
+
+    def rms():
+        return max(float(np.sqrt(np.mean(y**2))), 1e-9)
+
     y = scipy.signal.lfilter(*dull, _room(y, sr=sr, wet=wet))
-    y = np.tanh(y * np.float32(limit / _rms(y)))
-    y *= np.float32(1 / _rms(y))
+    y = np.tanh(y * np.float32(limit / rms()))
+    y *= np.float32(1 / rms())
     y += np.float32(10 ** (floor / 20)) * rng.standard_normal(n, dtype=np.float32)
     y *= min(10 ** (level / 20), 0.98 / float(np.abs(y).max()))
     return sounds.fade(y, sr=sr)
-
-
-def _check(seconds, sr, **numbers):
-    for name, number in numbers.items():
-        _checks.whole(name, number, least=0)
-    _checks.number("seconds", seconds, least=0.5, most=600)
-    _checks.whole("sr", sr, least=16000, most=48000)
-
-
-def _rms(y):
-    return max(float(np.sqrt(np.mean(y**2))), 1e-9)
 
 
 def _score(style, seconds, rng):
@@ -215,43 +189,23 @@ def _score(style, seconds, rng):
 
 
 def write_corpus(folder, *, tracks=10, seconds=30.0, seed=0, progress=True):
-    """Write the embedded corpus as ``<folder>/genres/<genre>/<genre>.NNNNN.flac`` (16 bit), on all cores.
+    """Write so many tracks a genre as ``<folder>/genres/<genre>/<genre>.NNNNN.flac`` (16 bit), on all cores.
 
-    Each file appears whole or not at all, and ``manifest.json``, which says what the corpus is and how large each file
-    is, comes last: a corpus whose writing was killed is never taken for whole. A whole one is recognised by its
-    manifest and the sizes of its files; a missing file or one of another size is made again, and all of them if a
-    setting differs.
-
-    Parameters
-    ----------
-    folder : path
-        Made if it is not there.
-    tracks : int, 1 to 99999
-        Tracks per genre. A file in a genre's folder that is named like a track but is not one of these is removed.
-    seconds : float
-        Length of each track.
-    progress : bool
-        Show a progress bar on stderr.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    AudiolibError
-        If the folder cannot be written or the disk is full, or a setting is out of range.
+    Each file appears whole or not at all, and ``manifest.json`` (settings, sizes of the files) comes last: a corpus
+    whose writing was killed is never taken for whole. A missing file or one of another size is made again, and all of
+    them if a setting differs; tracks that are not of this corpus are removed. It is an error if the disk does not bear
+    it. Returns the folder.
     """
     folder = Path(folder)
     tracks = _checks.whole("tracks", tracks, most=99999)
-    _check(seconds, 22050, seed=seed)
+    _checks.whole("seed", seed, least=0)
+    _checks.number("seconds", seconds, least=0.5, most=600)
     names = {f"genres/{genre}/{genre}.{index:05d}.flac": (genre, index) for genre in GENRES for index in range(tracks)}
     settings = {"version": VERSION, "seed": int(seed), "tracks": tracks, "seconds": float(seconds), "sr": 22050}
     manifest = folder / "manifest.json"
     try:
-        sizes = _known_sizes(manifest, settings)
-        todo = [name for name in names if not (name in sizes and _size(folder / name) == sizes[name])]
+        sizes = _whole_files(folder, settings)
+        todo = [name for name in names if name not in sizes]
         if not todo:
             return folder
         manifest.unlink(missing_ok=True)
@@ -276,19 +230,14 @@ def write_corpus(folder, *, tracks=10, seconds=30.0, seed=0, progress=True):
     return folder
 
 
-def _known_sizes(manifest, settings):
-    """Size of each file by name, as a manifest with these settings has them; empty if there is none."""
+def _whole_files(folder, settings):
+    """Size of each whole file by name, as a manifest with these settings says it; empty if there is none."""
     try:
-        about = json.loads(manifest.read_bytes())
-    except (FileNotFoundError, ValueError):
+        about = json.loads((folder / "manifest.json").read_bytes())
+        sizes = about["files"].items() if settings.items() <= about.items() else ()
+    except (FileNotFoundError, ValueError, AttributeError, KeyError):  # none, or not one of ours
         return {}
-    if isinstance(about, dict) and isinstance(about.get("files"), dict) and settings.items() <= about.items():
-        return about["files"]
-    return {}
-
-
-def _size(path):
-    return path.stat().st_size if path.is_file() else None
+    return {name: size for name, size in sizes if (folder / name).is_file() and (folder / name).stat().st_size == size}
 
 
 def _write_track(folder, name, genre, index, seconds, seed):
@@ -303,38 +252,15 @@ def _write_track(folder, name, genre, index, seconds, seed):
 
 
 def perform(piece, *, tempo_curve=(1.0,), instrument="piano", transpose=0, octave=0, ornaments=False, seed=0, sr=22050):
-    """Play one of ``PIECES``.
+    """Play one of ``PIECES``: float32 [sample] of peak 0.7, and the seconds at which its written notes begin [note].
 
-    Parameters
-    ----------
-    piece : str
-        Key of ``PIECES``.
-    tempo_curve : sequence of float
-        Tempo relative to the written one at points evenly spaced over the piece, straight lines between: ``(1,)`` is
-        steady, ``(1, 1.3, 0.7)`` presses on and then broadens.
-    instrument : str
-        A pitched key of ``INSTRUMENTS``.
-    transpose : int
-        Semitones by which everything is moved.
-    octave : int
-        Octaves by which everything is moved: another register, the same pitch classes.
-    ornaments : bool
-        Turns on long melody notes and spread instead of struck chords.
-    seed : int
-        Of the small unevenness of the player (5 ms, 1 dB) and of the choice of ornaments.
+    ``tempo_curve`` is the tempo relative to the written one at points evenly spaced over the piece, straight lines
+    between: ``(1,)`` is steady, ``(1, 1.3, 0.7)`` presses on and then broadens. ``instrument`` is a pitched key of
+    ``INSTRUMENTS``; all is moved by ``transpose`` semitones and ``octave`` octaves. ``ornaments`` are turns on long
+    melody notes and spread instead of struck chords. The ``seed`` is of the small unevenness of the player (5 ms, 1 dB)
+    and of the choice of ornaments.
 
-    Returns
-    -------
-    y : float32 [sample]
-        Peak 0.7.
-    onsets : float64 [note]
-        Seconds at which the written melody notes begin, in the order of the score. The same notes in every performance
-        of a piece, so that two performances can be aligned by them.
-
-    Examples
-    --------
-    >>> _, steady = perform("ferry")
-    >>> _, hurried = perform("ferry", tempo_curve=(1, 1.5))
+    >>> (_, steady), (_, hurried) = perform("ferry"), perform("ferry", tempo_curve=(1, 1.5))
     >>> len(steady) == len(hurried) and bool(hurried[-1] < steady[-1])
     True
     """
@@ -350,7 +276,7 @@ def perform(piece, *, tempo_curve=(1.0,), instrument="piano", transpose=0, octav
     total = len(bars) * score["beats"]
     grid = np.linspace(0, total, 24 * total + 1)  # time is the sum of the lengths of many small steps
     speed = score["tempo"] / 60 * np.interp(grid, np.linspace(0, total, len(curve)), curve)
-    times = np.concatenate([[0.0], np.cumsum(np.diff(grid) * (1 / speed[:-1] + 1 / speed[1:]) / 2)])
+    times = scipy.integrate.cumulative_trapezoid(1 / speed, grid, initial=0)
 
     def at(beat):
         return 0.1 + float(np.interp(beat, grid, times))
@@ -379,10 +305,8 @@ def perform(piece, *, tempo_curve=(1.0,), instrument="piano", transpose=0, octav
             for voice, pitch in enumerate([36 + root, *sorted(50 + (root + tone - 2) % 12 for tone in tones)]):
                 late = voice * (0.06 if ornaments else 0.0) + rng.normal(0, 0.003)
                 events.append((at(beat) + late, (pitch + shift,), length, 0.5 if voice == 0 else 0.25))
-    y = _render(
-        [(start, instrument, pitches, seconds, gain) for start, pitches, seconds, gain in events],
-        round((at(total) + 1.0) * sr), seed=seed, sr=sr,
-    )  # fmt: skip
+    played = [(start, instrument, pitches, seconds, gain) for start, pitches, seconds, gain in events]
+    y = _render(played, round((at(total) + 1.0) * sr), seed=seed, sr=sr)
     y = _room(y, sr=sr, wet=0.15)
     y += np.float32(1e-4) * rng.standard_normal(len(y), dtype=np.float32)  # a silent room has no chroma to compare
     return sounds.fade(y * (0.7 / np.abs(y).max()), sr=sr, release=0.5), np.array(onsets)

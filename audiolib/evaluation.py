@@ -1,9 +1,11 @@
 """What the predictions of a test part say, and how far they can be trusted.
 
-Probabilities are ``[segment, class]``, classes are integers. A network judges segments; a track's verdict is the mean
-of its segments' probabilities (``vote``). Segments of one track are not independent of one another, tracks are taken to
-be, so every interval counts *tracks*: for the accuracy by segment that is the width it would have if all segments of a
-track were right or wrong together, which is on the safe side. Intervals are at 95 %.
+Probabilities are ``[segment, class]``, rows of sum 1; ``y`` are the true classes ``[segment]``, integers. A network
+judges segments; a track's verdict is the mean of its segments' probabilities (``vote``). Segments of one track are not
+independent of one another, tracks are taken to be, so every interval counts *tracks*: for the accuracy by segment that
+is the width it would have if all segments of a track were right or wrong together, which is on the safe side.
+Intervals are at 95 %, in dicts with ``value``, ``low``, ``high`` and ``n``. What does not fit together raises
+``AudiolibError``.
 
 An interval over seeds (``over_seeds``) answers another question: how much a training repeated from another start, and
 under a random protocol on another division, would differ. Both belong beside a figure.
@@ -23,22 +25,11 @@ LEVEL = 0.95
 
 
 def vote(probabilities, clip):
-    """Mean probabilities of each clip's segments.
+    """Mean probabilities [clip, class] of each clip's segments, and the clips that have any, ascending [clip].
 
-    Parameters
-    ----------
-    probabilities : array [segment, class], each row adds up to 1
-    clip : array of int [segment]
-        The clip that each segment is cut from.
-
-    Returns
-    -------
-    probabilities : ndarray [clip, class]
-    clips : ndarray of int [clip]
-        The clips that have a segment here, ascending.
+    ``clip`` [segment] is the number of the clip that each segment is cut from.
     """
-    probabilities = _probabilities(probabilities)
-    clip = np.asarray(clip)
+    probabilities, clip = _probabilities(probabilities), np.asarray(clip)
     if clip.shape != probabilities.shape[:1]:
         raise AudiolibError(f"{len(clip)} clip numbers for {len(probabilities)} segments; give one a segment")
     clips, member = np.unique(clip, return_inverse=True)
@@ -48,22 +39,9 @@ def vote(probabilities, clip):
 
 
 def accuracy(probabilities, y, *, clip=None):
-    """Share of right answers with its Wilson interval over independent units.
+    """Share of right answers with its Wilson interval over ``n`` clips, worth so many equal ones (``effective``).
 
-    Parameters
-    ----------
-    probabilities : array [item, class]
-        Of segments, or of clips out of ``vote``.
-    y : array of int [item]
-        The true classes.
-    clip : array of int [item], optional
-        The clip of each segment; the interval then counts clips. Without it every item is a unit of its own.
-
-    Returns
-    -------
-    dict
-        ``value``, ``low``, ``high`` (0 to 1), ``n``, the number of units, and ``effective``, the number of equal units
-        that they are worth (see ``effective``), by which the interval is computed.
+    ``clip`` [segment] is the clip of each segment; without it every item is a unit of its own.
     """
     right = correct(probabilities, y)
     counts = np.ones(len(right)) if clip is None else np.unique(clip, return_counts=True)[1]
@@ -73,20 +51,8 @@ def accuracy(probabilities, y, *, clip=None):
 
 
 def effective(counts):
-    """How many units of equal size are worth as much as these: (sum of counts)² / sum of counts².
+    """How many units of equal size are worth as much as these [unit]: (sum of counts)² / sum of counts².
 
-    Parameters
-    ----------
-    counts : array_like [unit], >= 0
-        How many items each unit has, at least one of them above 0.
-
-    Returns
-    -------
-    float
-        From 1 (one unit has all the items) to the number of units (all have equally many).
-
-    Notes
-    -----
     Kish, L. (1965), Survey sampling: the variance of a mean of clusters that agree within themselves is that of so many
     independent ones.
     """
@@ -104,21 +70,9 @@ def correct(probabilities, y):
     return probabilities.argmax(axis=1) == y
 
 
-def wilson(share, n, *, level=LEVEL):
-    """Wilson's score interval of a share measured on n independent units.
+def wilson(share, n):
+    """Wilson's score interval (low, high) of a share of n independent units; neither need be whole.
 
-    Parameters
-    ----------
-    share : float, 0 to 1
-    n : float >= 1
-        Independent units. Neither ``n`` nor ``share * n`` need be whole: by segment, n counts tracks (``effective``).
-
-    Returns
-    -------
-    low, high : float
-
-    Notes
-    -----
     Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference. It keeps its level near
     0 and 1 and for small n, where the familiar ``share ± 1.96 s`` does not.
     """
@@ -126,25 +80,16 @@ def wilson(share, n, *, level=LEVEL):
         raise AudiolibError(f"share {share:g} of n = {n}: a share is between 0 and 1, of at least one unit")
     from scipy.stats import norm
 
-    z = norm.ppf((1 + level) / 2)
+    z = norm.ppf((1 + LEVEL) / 2)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
-def over_seeds(values, *, level=LEVEL):
-    """Mean of repeated runs with Student's t interval.
+def over_seeds(values):
+    """Mean of repeated runs with Student's t interval, and their standard deviation ``sd``.
 
-    Parameters
-    ----------
-    values : sequence of float
-        One figure a seed.
-
-    Returns
-    -------
-    dict
-        ``value`` (mean), ``low``, ``high`` (None if there is one run: it says nothing about others), ``n`` (runs) and
-        ``sd`` (standard deviation of the runs, None for one).
+    ``low``, ``high`` and ``sd`` are None for one run: it says nothing about others.
     """
     values = np.asarray(values, float)
     if values.ndim != 1 or not len(values):
@@ -155,30 +100,16 @@ def over_seeds(values, *, level=LEVEL):
     from scipy.stats import t
 
     sd = float(values.std(ddof=1))
-    half = float(t.ppf((1 + level) / 2, len(values) - 1)) * sd / math.sqrt(len(values))
+    half = float(t.ppf((1 + LEVEL) / 2, len(values) - 1)) * sd / math.sqrt(len(values))
     return {"value": mean, "low": mean - half, "high": mean + half, "n": len(values), "sd": sd}
 
 
 def guess_each(x, y, groups):
-    """Label of each clip as a linear classifier guesses it that has learnt from the clips of all other groups.
+    """Probabilities [clip, class] as a linear discriminant gives them that has learnt from all other groups' clips.
 
-    What to expect of a description before any network is trained: leave-one-group-out cross-validation of a
-    linear discriminant (scikit-learn's). A label that only one group has is never guessed while that group is left out.
-
-    Parameters
-    ----------
-    x : array [clip, number]
-        What describes a clip.
-    y : array of int [clip], >= 0
-        The true classes.
-    groups : sequence [clip]
-        Clips of the same group are hidden together.
-
-    Returns
-    -------
-    ndarray [clip, class]
-        Probabilities; those of a clip for which nothing could be learnt (fewer than two labels elsewhere, or no label
-        with two different clips) say that all labels seen elsewhere are alike.
+    What to expect of a description ``x`` [clip, number] before any network is trained. Clips of the same group are
+    hidden together. A label that only one group has is never guessed while that group is left out; where nothing can be
+    learnt (fewer than two labels elsewhere, or no label with two different clips) all labels seen elsewhere are alike.
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -204,24 +135,11 @@ def confusion(predicted, y, classes):
 
 
 def calibration(probabilities, y, *, bins=10):
-    """How often the network is right when it says that it is p sure.
+    """How often the network is right when it says that it is p sure, in equal steps of p (an item's highest).
 
-    Parameters
-    ----------
-    probabilities : array [item, class]
-    y : array of int [item]
-    bins : int >= 1
-        Equal steps of confidence (the highest probability of an item) between 0 and 1.
-
-    Returns
-    -------
-    dict
-        ``ece`` (expected calibration error: mean gap between confidence and accuracy, weighted by the items of a bin),
-        ``confidence``, ``accuracy`` and ``count``, arrays [bin] with NaN where a bin is empty.
-
-    Notes
-    -----
-    Guo, Pleiss, Sun, Weinberger (2017), On calibration of modern neural networks.
+    Returns a dict: ``confidence``, ``accuracy`` and ``count``, arrays [bin] with NaN where a bin is empty, and ``ece``,
+    the mean gap between the first two, weighted by the third (Guo, Pleiss, Sun, Weinberger (2017), On calibration of
+    modern neural networks).
     """
     right = correct(probabilities, y)
     confidence = np.asarray(probabilities, float).max(axis=1)
@@ -239,20 +157,13 @@ def paired_test(first, second):
     """Whether two runs on the same test part differ by more than chance: the exact McNemar (sign) test.
 
     Tracks that both runs judge alike say nothing about which is better. Of those that one alone judges right, each run
-    should win half if there were no difference; the p-value is the exact binomial probability of a division at least
-    as uneven.
+    should win half if there were no difference; ``p`` is the exact (two-sided) binomial probability of a division at
+    least as uneven.
 
-    Parameters
-    ----------
-    first, second : array of bool [track] or [seed, track]
-        Which tracks are judged right, in the same order. With several seeds a track counts for the run that is right
-        in more of them, once, because the same track tested again is no new evidence.
-
-    Returns
-    -------
-    dict
-        ``difference`` (accuracy of second minus first), ``first_only`` and ``second_only`` (tracks on which that run
-        is the better), ``p`` (two-sided) and ``n`` (tracks).
+    The runs are bool [track] or [seed, track], right or not, in the same order. With several seeds a track counts for
+    the run that is right in more of them, once, because the same track tested again is no new evidence. Returns a dict
+    of ``p``, ``difference`` (accuracy of second minus first), ``first_only`` and ``second_only`` (tracks on which that
+    run is the better) and ``n`` (tracks).
     """
     first, second = (np.atleast_2d(np.asarray(run)) for run in (first, second))
     if first.shape != second.shape:

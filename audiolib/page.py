@@ -1,18 +1,13 @@
 """What a page of the book shows beside figures: players, numbers for the prose, tables.
 
 Goal: a chapter spends its lines on its subject. Numbers are set here as a printed book sets them: a real minus, thin
-spaces that do not break between thousands, powers of ten with raised exponents.
+spaces that do not break between thousands, powers of ten with raised exponents. What is shown is of
+``IPython.display.HTML``; what cannot be shown raises ``AudiolibError``.
 
-=====================================  ==================================================================
-``Keeper``                             numbers and words of a chapter, remembered for its prose
-``thousands``, ``power_of_ten``        large and small numbers
-``points``, ``percent``, ``interval``  differences and shares, with their intervals
-``p_value``, ``plural``                a p-value, a count of things
-``player``, ``row``                    a signal to listen to; several side by side
-``film``                               a figure that moves
-``table``                              rows of text and numbers
-``pick``, ``evenly``, ``middle``       what a chapter takes from a corpus, also from a reader's own
-=====================================  ==================================================================
+>>> thousands(21862410).split(), " ".join(power_of_ten(2.2e-16).split()), plural(3, "run")
+(['21', '862', '410'], '2 × 10⁻¹⁶', '3 runs')
+>>> points(0.0123), percent(0.81, 1.02), interval({"value": 0.02, "low": -0.01, "high": 0.05}), p_value(0.0042)
+('+1.2', '[81.0, 100.0]', '+2.0 (−1.0 to +5.0)', 'p = 0.004')
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 09_architectures,
 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
@@ -31,7 +26,7 @@ import soundfile
 from IPython.display import HTML
 from tabulate import tabulate
 
-from audiolib import AudiolibError, corpora, sounds
+from audiolib import AudiolibError, _checks, corpora, sounds
 
 PLAYED = (8000, 48000)  # Hz; the sample rates that every browser plays lie between these
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -46,13 +41,9 @@ FILM = """<style>.film {max-width: 720px; background: #fff; color: #333} .film i
 class Keeper:
     """Remembers numbers and words of one chapter, so that prose anywhere in the book can say them.
 
-    Parameters
-    ----------
-    chapter : str
-        Number of the chapter; ``Keeper("04")`` keeps ``step`` as ``04-step``.
+    Text and whole numbers stay as they are, every other number becomes a float; an underscore in a keyword becomes a
+    hyphen.
 
-    Examples
-    --------
     >>> keep = Keeper("04")
     >>> keep("step", 0.5)        # then {glue:text}`04-step:.1f` in the prose
     >>> keep(step=0.5, first_word="one")
@@ -62,25 +53,14 @@ class Keeper:
         self.chapter = chapter
 
     def __call__(self, name=None, value=None, /, **values):
-        """Keep one value by name, or several by keyword; an underscore in a keyword becomes a hyphen.
-
-        Parameters
-        ----------
-        name : str, optional
-            Without the chapter's number.
-        value, **values : str or number
-            Text and whole numbers stay as they are, every other number becomes a float.
-        """
         from myst_nb import glue  # loads Sphinx, which a script that only wants a player can do without
 
         named = {key.replace("_", "-"): one for key, one in values.items()}
         if name is not None:
             named[name] = value
         for key, one in named.items():
-            if isinstance(one, numbers.Integral):
-                one = int(one)
-            elif not isinstance(one, str):
-                one = float(one)
+            if not isinstance(one, str):
+                one = int(one) if isinstance(one, numbers.Integral) else float(one)
             glue(f"{self.chapter}-{key}", one, display=False)
 
 
@@ -88,133 +68,59 @@ class Keeper:
 
 
 def thousands(n):
-    """A whole number in groups of three, with narrow spaces that do not break.
-
-    Examples
-    --------
-    >>> thousands(21862410).split()
-    ['21', '862', '410']
-    """
+    """A whole number in groups of three, with narrow spaces that do not break."""
     return f"{n:,}".replace(",", "\u202f").replace("-", "\u2212")
 
 
 def power_of_ten(x):
-    """A very small or large number with one digit and a raised exponent, in spaces that do not break.
-
-    Examples
-    --------
-    >>> " ".join(power_of_ten(2.2e-16).split())
-    '2 × 10⁻¹⁶'
-    """
+    """A very small or large number with one digit and a raised exponent, in spaces that do not break."""
     if x == 0:
         return "0"
-    digit, exponent = f"{x:.0e}".replace("e+", "e").split("e")
+    digit, exponent = f"{x:.0e}".split("e")
     return f"{digit}\u00a0×\u00a010".replace("-", "\u2212") + str(int(exponent)).translate(RAISED)
 
 
 def points(x):
-    """A difference of two shares in percentage points, with its sign; what rounds to nothing has none.
-
-    Examples
-    --------
-    >>> points(0.0123), points(-0.04), points(-0.0001)
-    ('+1.2', '−4.0', '0.0')
-    """
+    """A difference of two shares in percentage points, with its sign; what rounds to nothing has none."""
     text = f"{100 * x:+.1f}"
     return "0.0" if float(text) == 0 else text.replace("-", "\u2212")
 
 
 def percent(low, high):
-    """An interval of a share in percent, cut off at 0 and 100.
-
-    Examples
-    --------
-    >>> percent(0.81, 1.02)
-    '[81.0, 100.0]'
-    """
+    """An interval of a share in percent, cut off at 0 and 100."""
     return f"[{100 * max(0, low):.1f}, {100 * min(1, high):.1f}]"
 
 
 def interval(row, show=points):
-    """A value with its interval in words.
-
-    Parameters
-    ----------
-    row : mapping with "value", "low" and "high"
-        Where "low" is None there is no interval, and the value stands alone.
-    show : callable
-        From a number to its text.
-
-    Examples
-    --------
-    >>> interval({"value": 0.02, "low": -0.01, "high": 0.05})
-    '+2.0 (−1.0 to +5.0)'
-    """
+    """A value with its interval, each as ``show`` says it; alone where there is none (``low`` is None)."""
     value = show(row["value"])
     return value if row["low"] is None else f"{value} ({show(row['low'])} to {show(row['high'])})"
 
 
 def p_value(p):
-    """A p-value to the digits that matter.
-
-    Examples
-    --------
-    >>> p_value(0.25), p_value(0.0042), p_value(1e-7)
-    ('p = 0.25', 'p = 0.004', 'p < 0.001')
-    """
-    if not 0 <= p <= 1:
-        raise AudiolibError(f"p={p!r} is no probability from 0 to 1")
+    """A p-value to the digits that matter."""
+    p = _checks.number("p", p, 0, 1)
     return "p < 0.001" if p < 0.001 else f"p = {p:.{3 if p < 0.01 else 2}f}"
 
 
 def plural(n, word):
-    """A count and what is counted; the word takes an s unless there is one of it.
-
-    Examples
-    --------
-    >>> plural(1, "run"), plural(3, "run")
-    ('1 run', '3 runs')
-    """
+    """A count and what is counted; the word takes an s unless there is one of it."""
     return f"{thousands(n)} {word}" + ("" if n == 1 else "s")
 
 
-# --- players and tables -----------------------------------------------------------------------------------------------
+# --- players, pictures and tables -------------------------------------------------------------------------------------
 
 
 def player(y, sr, *, title, seconds=5.0, level="keep"):
-    """A signal to listen to on the page: the first ``seconds`` of it, as FLAC inside the HTML.
+    """The first ``seconds`` of a mono signal to listen to, as FLAC inside the HTML, with soft edges of 10 ms.
 
     FLAC because it changes nothing that 16 bits hold: the smaller MP3 and Ogg drop what is faint or high, and that is
-    what a book about sound may want to show.
-
-    Parameters
-    ----------
-    y : array [sample]
-        Mono. Soft edges of 10 ms are added to what is cut out of it.
-    sr : int
-        In Hz. Rates below 8 kHz or above 48 kHz are converted to that one.
-    title : str
-        What is heard; stands above the player, and is read out by screen readers.
-    seconds : float
-        Longest clip; 5 s keep a page small.
-    level : "keep" or "peak"
-        "keep" leaves the level as it is and scales down only a signal beyond ±1; "peak" scales the largest sample to
-        0.9, for signals too quiet to hear.
-
-    Returns
-    -------
-    IPython.display.HTML
-        ``<figure class="audio-player">`` with a caption and an ``<audio>`` element.
-
-    Raises
-    ------
-    AudiolibError
-        If the signal is empty, not mono, or holds NaN or infinity.
+    what a book about sound may want to show. ``title`` stands above the player and is read out by screen readers.
+    A ``level`` of "keep" scales down only what is beyond ±1, "peak" scales what is too quiet to hear to 0.9.
     """
-    if level not in ("keep", "peak"):
-        raise AudiolibError(f'level={level!r} is no way to set the level; choose "keep" or "peak"')
-    if not (np.isfinite(sr) and sr > 0 and np.isfinite(seconds) and round(seconds * sr) >= 1):
-        raise AudiolibError(f"sr={sr!r}, seconds={seconds!r}: needs a rate above 0 Hz and time for one sample or more")
+    _checks.one_of("level", level, ("keep", "peak"))
+    _checks.number("sr", sr, above=0)
+    _checks.number("seconds", seconds, above=0.5 / sr)  # rounded, a sample at least
     y = np.asarray(y, dtype=np.float32)
     if y.ndim != 1 or len(y) == 0:
         guess = "; did you mean y.mean(axis=0)?" if y.ndim == 2 else ""
@@ -234,99 +140,45 @@ def player(y, sr, *, title, seconds=5.0, level="keep"):
         y = y / peak
     clip = io.BytesIO()
     soundfile.write(clip, sounds.fade(y, sr=rate), rate, format="FLAC", subtype="PCM_16")
-    data = base64.b64encode(clip.getvalue()).decode("ascii")
     name = html.escape(title)
     return HTML(
         f'<figure class="audio-player"><figcaption>{name}</figcaption><audio controls preload="metadata" '
-        f'aria-label="{name}" src="data:audio/flac;base64,{data}"></audio></figure>'
+        f'aria-label="{name}" src="{_data("audio/flac", clip)}"></audio></figure>'
     )
 
 
 def row(*players):
-    """Players side by side, where the page is wide enough.
-
-    Parameters
-    ----------
-    *players : IPython.display.HTML
-        From `player`.
-
-    Returns
-    -------
-    IPython.display.HTML
-    """
+    """Players side by side, where the page is wide enough."""
     return HTML("".join(one.data for one in players))
 
 
 def table(rows, headers):
     """A table of HTML: the first column is text, to the left; the others are numbers, to the right.
 
-    Parameters
-    ----------
-    rows : sequence of sequences
-        Cells are shown as they are, text escaped: format numbers first. A cell of ``IPython.display.HTML`` stays HTML.
-    headers : sequence of str
-        One a column.
-
-    Returns
-    -------
-    IPython.display.HTML
-
-    Raises
-    ------
-    AudiolibError
-        If a row has another number of cells than there are headers.
+    Cells are shown as they are, text escaped: format numbers first. A cell of ``IPython.display.HTML`` stays HTML.
     """
     headers, rows = list(headers), [list(cells) for cells in rows]
     for number, cells in enumerate(rows):
         if len(cells) != len(headers):
             raise AudiolibError(f"row {number} has {len(cells)} cells, but there are {len(headers)} headers: {cells}")
     safe = [[one.data if isinstance(one, HTML) else html.escape(str(one)) for one in cells] for cells in rows]
-    return HTML(
-        tabulate(
-            safe,
-            [html.escape(one) for one in headers],
-            tablefmt="unsafehtml",
-            disable_numparse=True,
-            stralign="right",
-            colalign=["left"] if rows else None,
-        )
-    )
+    aligned = {"disable_numparse": True, "stralign": "right", "colalign": ["left"] if rows else None}
+    return HTML(tabulate(safe, [html.escape(one) for one in headers], tablefmt="unsafehtml", **aligned))
 
 
 def film(fig, change, count, *, alt, milliseconds=400):
-    """A figure that moves, with a box to hold it still.
+    """A figure that moves, with a box to hold it still; in the end it is closed.
 
-    Who asked the system for less motion, or prints the page, sees the last picture only.
-
-    Parameters
-    ----------
-    fig : matplotlib.figure.Figure
-        It is closed in the end.
-    change : callable
-        ``change(i)`` brings the figure to its picture ``i``, from 0 to ``count - 1``.
-    count : int
-        How many pictures.
-    alt : str
-        What is seen, for those who do not see it.
-    milliseconds : int
-        Time of each picture; the last stays for 3 s.
-
-    Returns
-    -------
-    IPython.display.HTML
-
-    Raises
-    ------
-    AudiolibError
-        If there are fewer than two pictures.
+    ``change(i)`` brings it to its picture ``i``, from 0 to ``count - 1``; each stays for so many milliseconds, the last
+    for 3 s. Who asked the system for less motion, or prints the page, sees the last picture only. ``alt`` says what is
+    seen, for those who do not see it.
     """
     import matplotlib.pyplot as plt
     from PIL import Image
 
-    if count < 2:
-        raise AudiolibError(f"count={count!r}: a film has at least two pictures")
-    pictures = []
+    _checks.whole("count", count, least=2)
     fig.set_dpi(150)
+    pictures = []
     for number in range(count):
         change(number)
         fig.canvas.draw()
@@ -334,44 +186,46 @@ def film(fig, change, count, *, alt, milliseconds=400):
         pictures.append(Image.fromarray(np.asarray(fig.canvas.buffer_rgba())[..., :3].copy()))
     plt.close(fig)
     times = {"duration": [milliseconds] * (count - 1) + [3000], "loop": 0}
-    files = io.BytesIO(), io.BytesIO()
-    pictures[-1].save(files[0], "png")
-    pictures[0].save(files[1], "webp", save_all=True, append_images=pictures[1:], lossless=True, method=2, **times)
-    still, moving = (base64.b64encode(file.getvalue()).decode("ascii") for file in files)
+    still, moving = io.BytesIO(), io.BytesIO()
+    pictures[-1].save(still, "png")
+    pictures[0].save(moving, "webp", save_all=True, append_images=pictures[1:], lossless=True, method=2, **times)
     alt = html.escape(alt)
     return HTML(
-        f'{FILM}<div class="film"><img class="still" alt="{alt}" src="data:image/png;base64,{still}">'
-        f'<img class="moving" alt="{alt}" src="data:image/webp;base64,{moving}">'
+        f'{FILM}<div class="film"><img class="still" alt="{alt}" src="{_data("image/png", still)}">'
+        f'<img class="moving" alt="{alt}" src="{_data("image/webp", moving)}">'
         '<label><input type="checkbox"> hold still</label></div>'
     )
+
+
+def picture(fig, *, alt, caption):
+    """A figure of matplotlib as HTML, to be glued into another page, where the alternative text goes along.
+
+    The figure is closed, so that it is not shown where it is made; ``caption`` is HTML and stands below it.
+    """
+    import matplotlib.pyplot as plt
+
+    image = io.BytesIO()
+    fig.savefig(image, format="png", dpi=200)
+    plt.close(fig)
+    return HTML(
+        f'<figure class="align-default"><img alt="{html.escape(alt)}" src="{_data("image/png", image)}">'
+        f"<figcaption><p>{caption}</p></figcaption></figure>"
+    )
+
+
+def _data(kind, file):
+    """A file inside the page, as an address."""
+    return f"data:{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
 # --- what a chapter takes from a corpus -------------------------------------------------------------------------------
 
 
 def pick(corpus, number, *, sr=None):
-    """One clip of a corpus and its sound: the one of that number, or the next that can be used.
+    """The clip of that number, its sound and its rate (or as converted to ``sr``); or the next that can be used.
 
-    A clip that cannot be read, or that is silent, is named on the page and left out.
-
-    Parameters
-    ----------
-    corpus : audiolib.corpora.Corpus
-    number : int >= 0
-        Beyond the last clip, the last one is meant.
-    sr : int, optional
-        Rate to convert to, in Hz; by default the clip's own.
-
-    Returns
-    -------
-    clip : audiolib.corpora.Clip
-    y : float32 [sample]
-    sr : int
-
-    Raises
-    ------
-    AudiolibError
-        If no clip of the corpus can be used.
+    Beyond the last clip, the last one is meant. A clip that cannot be read, or that is silent, is named on the page and
+    left out; it is an error if no clip remains.
     """
     start = min(max(0, int(number)), len(corpus) - 1)
     for clip in corpus.clips[start:] + corpus.clips[:start]:
@@ -387,22 +241,10 @@ def pick(corpus, number, *, sr=None):
 
 
 def evenly(corpus, per_label):
-    """At most so many clips of each label, spread evenly over the list, without those in which something is wrong.
+    """At most so many clips of each label, spread evenly over the list: a corpus.
 
-    Parameters
-    ----------
-    corpus : audiolib.corpora.Corpus
-    per_label : int > 0
-
-    Returns
-    -------
-    audiolib.corpora.Corpus
-        What ``corpora.check`` finds wrong is named on the page and left out; a label without clips is none.
-
-    Raises
-    ------
-    AudiolibError
-        If nothing remains.
+    What ``corpora.check`` finds wrong is named on the page and left out; a label without clips is none, and it is an
+    error if nothing remains.
     """
     chosen = []
     for label in corpus.labels:
@@ -426,42 +268,6 @@ def _leave_out(clip, reason):
 
 
 def middle(y, sr, seconds=5.0):
-    """At most so many seconds from the middle of a signal.
-
-    Parameters
-    ----------
-    y : array [sample]
-    sr : int
-        In Hz.
-    seconds : float
-
-    Returns
-    -------
-    array [sample]
-    """
+    """At most so many seconds from the middle of a signal."""
     start = max(0, (len(y) - round(seconds * sr)) // 2)
     return y[start : start + round(seconds * sr)]
-
-
-def picture(fig, *, alt, caption):
-    """A figure of matplotlib as HTML, to be glued into another page, where the alternative text goes along.
-
-    Parameters
-    ----------
-    fig : matplotlib.figure.Figure
-        Is closed, so that it is not shown where it is made.
-    alt : str
-        What is seen, for those who do not see it.
-    caption : str
-        HTML, stands below it.
-    """
-    import matplotlib.pyplot as plt
-
-    image = io.BytesIO()
-    fig.savefig(image, format="png", dpi=200)
-    plt.close(fig)
-    data = base64.b64encode(image.getvalue()).decode("ascii")
-    return HTML(
-        f'<figure class="align-default"><img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
-        f"<figcaption><p>{caption}</p></figcaption></figure>"
-    )

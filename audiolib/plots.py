@@ -3,15 +3,14 @@
 The goal is figures that could stand in a printed book: thin axes, direct labels instead of legends, units on every
 axis, no decoration. A function checks its input first, draws on the ``ax`` it is given (else on a new figure as wide as
 the book's text column), returns ``(fig, ax)`` and never calls ``show``. What cannot be drawn raises ``AudiolibError``
-with a guess at what was meant.
+with a guess at what was meant. Parameters are explained a line each: name, then meaning or unit.
 
-- Axes are in true units on every scale, also on the mel scale: seconds and Hz. So ``ax.axhline(440)`` marks 440 Hz.
+- Axes are in seconds and Hz on every scale, also on the mel scale. So ``ax.axhline(440)`` marks 440 Hz.
 - Arrays over time are ``[band, frame]``, as in librosa; from ``Features`` pass ``features.x[i].T``. Frame ``t`` is
   centred on ``start + t * hop_length / sr`` seconds.
-- Levels are in dB relative to amplitude (or power) 1. Dark means loud, or much, or alike.
-- Colours of levels fall evenly in lightness from paper to ink; colours of lines differ in lightness as well as in hue.
-  Both survive print in grey and colour blindness.
-
+- Levels are in dB relative to amplitude (or power) 1. Shares are given from 0 to 1 and drawn in percent.
+- Dark means loud, or much, or alike. Colours of levels fall evenly in lightness from paper to ink; colours of lines
+  differ in lightness as well as in hue. Both survive print in grey and colour blindness.
 - Names (of classes, networks, recordings) are data: they are drawn letter by letter, dollar signs and all, on one line
   and not longer than the figure can bear.
 
@@ -21,8 +20,6 @@ Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_
 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
 
-import functools
-import inspect
 import re
 import sys
 from collections.abc import Mapping
@@ -35,9 +32,9 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 
-from audiolib import AudiolibError
+from audiolib import AudiolibError, _checks
 
 INK, SOFT, PALE = "#222222", "#6b6b6b", "#dcdcdc"
 # Okabe and Ito's colours, in an order in which neighbours (and the first three) differ in lightness too.
@@ -48,6 +45,8 @@ CMAP = LinearSegmentedColormap.from_list(
     [(0, "#fffdf8"), (0.118, "#f9d9b0"), (0.289, "#ee9f7d"), (0.487, "#c9606f"), (0.676, "#8a3672"), (0.828, "#4b2364"),
      (1, "#150e33")],
 )  # fmt: skip
+DASHED = {"color": SOFT, "lw": 0.8, "ls": (0, (4, 3))}  # the line of chance, or of no difference
+PLAIN = {"parse_math": False}  # a name with two dollar signs is not mathematics
 # What a drawing of a network calls the layers of Keras whose class has a long name.
 KINDS = {"SeparableConv": "sep", "DepthwiseConv": "depth", "MaxPooling": "pool", "AveragePooling": "pool",
          "GlobalAveragePooling": "mean", "GlobalMaxPooling": "max", "ZeroPadding": "pad",
@@ -55,43 +54,20 @@ KINDS = {"SeparableConv": "sep", "DepthwiseConv": "depth", "MaxPooling": "pool",
 WIDTH = 7.2  # inches: at 100 dpi the 720 CSS pixels of the book's text column
 
 STYLE = {
-    "figure.figsize": (WIDTH, 2.6),
-    "figure.dpi": 100,
-    "figure.facecolor": "white",
-    "figure.constrained_layout.use": True,
-    "savefig.dpi": 200,
-    "savefig.facecolor": "white",
-    "text.usetex": False,
+    "figure.figsize": (WIDTH, 2.6), "figure.dpi": 100, "figure.facecolor": "white",
+    "figure.constrained_layout.use": True, "savefig.dpi": 200, "savefig.facecolor": "white",
     "svg.hashsalt": "audiolib",  # the same figure gives the same file
-    "font.family": ["DejaVu Sans"],
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.labelsize": 9,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 5,
-    "axes.edgecolor": SOFT,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(color=PALETTE),
-    "grid.color": PALE,
-    "grid.linewidth": 0.5,
-    "lines.linewidth": 1.4,
-    "lines.solid_capstyle": "round",
-    "legend.frameon": False,
-    "legend.fontsize": 8,
+    "text.usetex": False, "text.color": INK, "font.family": ["DejaVu Sans"], "font.size": 9,
+    "axes.labelcolor": INK, "axes.labelsize": 9, "axes.titlesize": 9.5, "axes.titlelocation": "left",
+    "axes.titlepad": 5, "axes.edgecolor": SOFT, "axes.linewidth": 0.6, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.axisbelow": True, "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "grid.color": PALE, "grid.linewidth": 0.5, "lines.linewidth": 1.4, "lines.solid_capstyle": "round",
+    "legend.frameon": False, "legend.fontsize": 8,
     **{f"{xy}tick.{key}": value for xy in "xy" for key, value in {
         "labelsize": 8, "color": SOFT, "labelcolor": INK, "major.width": 0.6, "major.size": 3, "minor.width": 0.4,
         "minor.size": 1.5}.items()},
 }  # fmt: skip
-
-
-def style():
-    """The book's style for the length of a ``with`` block."""
-    return mpl.rc_context(STYLE)
+styled = mpl.rc_context(STYLE)  # a decorator: what a function draws has the book's style
 
 
 def use_style():
@@ -106,89 +82,49 @@ def use_style():
         inline.print_figure_kwargs = {"bbox_inches": None}  # "tight" would change the width, and so the size of type
 
 
-PLAIN = {"parse_math": False}  # a name with two dollar signs is not mathematics
-
-# What these parameters mean in every function below that has them.
-SHARED = {
-    "sr": "number > 0\nSample rate in Hz.",
-    "n_fft": "int > 0\nWindow in samples.",
-    "hop_length": "number > 0\nHop from frame to frame in samples.",
-    "scale": """{"linear", "log"}\nOf the frequency axis.""",
-    "fmin": "float, optional\nLower end of the frequency axis in Hz; by default 0, or 20 if it is logarithmic.",
-    "fmax": "float, optional\nUpper end of the frequency axis in Hz; by default half the sample rate.",
-    "start": "float\nTime of the first sample or frame in seconds.",
-    "top_db": "float > 0\nHow far below the loudest level the figure reaches.",
-    "limits": "(float, float), optional\nValues of the palest and the darkest colour, so that figures compare.",
-    "colorbar": "bool\nWhether to draw one.",
-    "color": "colour of matplotlib\nOf the line.",
-    "xlabel": "str\nOf the horizontal axis, with its unit.",
-    "ax": "matplotlib.axes.Axes, optional\nWhere to draw; by default on a new figure.",
-}
+# --- sound ------------------------------------------------------------------------------------------------------------
 
 
-def _figure(draw):
-    """Draws in the book's style, and tells in its help what each parameter means, the shared ones too."""
-    told = inspect.getdoc(draw)
-    for name in inspect.signature(draw).parameters:
-        if not re.search(rf"^[\w, *]*\b{name}\b[\w, ]* : ", told, re.MULTILINE):
-            told += "\n{} : {}\n    {}".format(name, *SHARED[name].split("\n"))
-    draw.__doc__ = told + (
-        "\n\nReturns\n-------\n(matplotlib.figure.Figure, matplotlib.axes.Axes)\n\nRaises\n------\nAudiolibError\n"
-        "    If something cannot be drawn; the message guesses what was meant."
-    )
-    return functools.wraps(draw)(style()(draw))
-
-
-# --------------------------------------------------------------------------------------------------------- sound
-
-
-@_figure
+@styled
 def waveform(y, sr=22050, *, start=0.0, color=PALETTE[0], ax=None):
     """Amplitude over time.
 
     A long signal is drawn as its extremes in each of some two thousand stretches: the same picture, no peak lost, fast.
 
-    Parameters
-    ----------
-    y : array_like [sample]
-        Signal.
+    y, sr, start : signal [sample], its rate in Hz, the time of its first sample in seconds
+    color, ax : of the line; where to draw
     """
-    y, sr = _signal(y), _positive("sr", sr)
+    y, sr = _signal(y), _checks.number("sr", sr, above=0)
     fig, ax = _axes(ax, 1.8)
     t = start + np.arange(len(y)) / sr
-    ends = _stretches(t)
-    keep = sorted({a + f(y[a:b]) for a, b in pairwise(ends) for f in (np.argmin, np.argmax)})
+    keep = sorted({a + f(y[a:b]) for a, b in pairwise(_stretches(t)) for f in (np.argmin, np.argmax)})
     ax.plot(t[keep], y[keep], color=color, lw=0.6 if len(y) > 4000 else 1.2)
     ax.axhline(0, color=SOFT, lw=0.4, zorder=0)
     ax.set(xlim=(start, start + len(y) / sr), xlabel="Time (s)", ylabel="Amplitude")
     return fig, ax
 
 
-@_figure
+@styled
 def waveforms(signals, sr=22050, *, height=0.9):
     """Several waveforms one above the other, on the same axes of time and amplitude, each with its name.
 
-    Parameters
-    ----------
-    signals : mapping of str to array_like [sample]
-        From top to bottom.
-    height : float > 0
-        Of each, in inches.
+    signals, sr : mapping of names to signals [sample], from top to bottom, and their rate in Hz
+    height : inches of each
     """
     if not isinstance(signals, Mapping) or not signals:
         raise AudiolibError(f"signals: {type(signals).__name__}; pass a mapping of names to signals, one or more")
     signals = {name: _signal(y, name) for name, y in signals.items()}
-    fig, axes = plt.subplots(len(signals), figsize=(WIDTH, 0.35 + height * len(signals)), sharex=True, sharey=True)
-    axes = np.atleast_1d(axes)
-    for ax, (name, y) in zip(axes, signals.items(), strict=True):
+    size = (WIDTH, 0.35 + height * len(signals))
+    fig, axes = plt.subplots(len(signals), figsize=size, sharex=True, sharey=True, squeeze=False)
+    for ax, (name, y) in zip(axes[:, 0], signals.items(), strict=True):
         waveform(y, sr, ax=ax)
         ax.set(xlabel="", yticks=[])
         ax.set_ylabel(_name(name), rotation=0, ha="right", va="center", **PLAIN)
-    axes[-1].set(xlabel="Time (s)", xlim=(0, max(map(len, signals.values())) / sr))
-    return fig, axes
+    ax.set(xlabel="Time (s)", xlim=(0, max(map(len, signals.values())) / sr))
+    return fig, axes[:, 0]
 
 
-@_figure
+@styled
 def spectrum(
     y, sr=22050, *, scale="linear", db=True, top_db=100.0, fmin=None, fmax=None, color=PALETTE[0], ax=None
 ):  # fmt: skip
@@ -197,14 +133,12 @@ def spectrum(
     It is scaled so that a sinusoid of amplitude `a` with a whole number of periods reaches `a` (20 log10 `a` in dB).
     Of the many frequencies that fall on one pixel the strongest is drawn.
 
-    Parameters
-    ----------
-    y : array_like [sample]
-        Signal.
-    db : bool
-        Level in dB rather than amplitude.
+    y, sr : signal [sample] and its rate in Hz
+    scale, fmin, fmax : "linear" or "log", and the ends of the axis in Hz (by default 0, or 20 if "log", and sr / 2)
+    db, top_db : whether in dB rather than amplitude; how many dB below the loudest level the figure reaches
+    color, ax : of the line; where to draw
     """
-    y, sr, top_db = _signal(y), _positive("sr", sr), _positive("top_db", top_db)
+    y, sr, top_db = _signal(y), _checks.number("sr", sr, above=0), _checks.number("top_db", top_db, above=0)
     low, high = _band(fmin, fmax, sr, scale)
     strength = np.abs(np.fft.rfft(y)) / len(y)
     strength[1 : (len(y) + 1) // 2] *= 2  # a sinusoid is two of the complex terms, but for 0 Hz and sr / 2
@@ -225,58 +159,47 @@ def spectrum(
     return fig, ax
 
 
-@_figure
+@styled
 def spectrogram(
     S, sr=22050, *, scale="linear", n_fft=2048, hop_length=512, start=0.0, fmin=None, fmax=None, top_db=80.0,
     unit="dB", limits=None, colorbar=True, ax=None,
 ):  # fmt: skip
     """Level over time and frequency.
 
-    Parameters
-    ----------
-    S : array_like [sample] or [1 + n_fft / 2, frame]
-        A signal; or its short-time Fourier transform (complex); or levels (real, in `unit`).
-    unit : str
-        ``"dB"``, or anything else (such as ``"amplitude"``) to show magnitudes as they are, from 0 up.
+    S : signal [sample], its STFT (complex) or levels (in `unit`), both [1 + n_fft / 2, frame]
+    sr, n_fft, hop_length, start : rate in Hz, window and hop in samples, time of the first frame in seconds
+    scale, fmin, fmax : "linear" or "log", and the ends of the axis in Hz (by default 0, or 20 if "log", and sr / 2)
+    unit : "dB", or anything else (such as "amplitude") to show magnitudes as they are, from 0 up
+    top_db, limits : dB below the loudest level; or the values of the palest and the darkest colour
+    colorbar, ax : whether there is one; where to draw
     """
-    S, sr, hop = _array(S, "S"), _positive("sr", sr), _positive("hop_length", hop_length)
-    if _is_signal(S):
-        S = librosa.stft(_signal(S, "S"), n_fft=_whole("n_fft", n_fft), hop_length=_whole("hop_length", hop))
-    S = _matrix(S, "S", "[frequency, frame]")
+    S, step = _framed(S, "[frequency, frame]", librosa.stft, sr, n_fft, hop_length)
     if len(S) < 3 or len(S) % 2 == 0:
-        raise AudiolibError(
-            f"S: {len(S)} rows, but a spectrogram has 1 + n_fft / 2 of them, an odd number; is it [frame, frequency] "
-            "(pass S.T) or a mel spectrogram (use mel_spectrogram)?"
-        )
+        guess = "is it [frame, frequency] (pass S.T) or a mel spectrogram (use mel_spectrogram)?"
+        raise AudiolibError(f"S: {len(S)} rows, but a spectrogram has 1 + n_fft / 2 of them, an odd number; {guess}")
     low, high = _band(fmin, fmax, sr, scale)
     S, limits = _levels(S, unit, top_db, limits)
     edges = (np.arange(len(S) + 1) - 0.5) * sr / 2 / (len(S) - 1)
     if scale == "log":
         S, edges = _thin_rows(S, edges, low, high)
-    fig, ax = _axes(ax, 2.8)
-    image = _image(ax, S, edges, hop / sr, start, limits, smooth=scale == "linear")
+    label = "Level (dB re 1)" if unit == "dB" else unit.capitalize()
+    fig, ax = _heat(ax, 2.8, S, edges, step, start, limits, colorbar and label, smooth=scale == "linear")
     _frequency_axis(ax, "y", scale, low, high)
-    _colorbar(fig, ax, image, "Level (dB re 1)" if unit == "dB" else unit.capitalize(), colorbar)
     return fig, ax
 
 
-@_figure
+@styled
 def mel_filters(sr=22050, *, n_fft=2048, n_mels=128, fmin=0.0, fmax=None, norm="slaney", scale="linear", ax=None):
     """The triangular filters that gather the bins of a spectrum into mel bands.
 
-    Parameters
-    ----------
-    n_mels : int > 0
-        How many.
-    norm : "slaney" or None
-        Whether the triangles have the same area (as in librosa's mel spectrogram) or the same height.
-    fmin, fmax : float, optional
-        Ends of the filter bank and of the frequency axis in Hz; by default 0 and half the sample rate.
-    scale : {"linear", "log", "mel"}
-        Of the frequency axis.
+    sr, n_fft, n_mels : rate in Hz, window in samples, how many filters
+    fmin, fmax : ends of the filter bank and of the axis in Hz (by default 0 and sr / 2)
+    norm : "slaney" for triangles of the same area (as in librosa's mel spectrogram), None for the same height
+    scale, ax : "linear", "log" or "mel"; where to draw
     """
-    sr, n_fft, n_mels = _positive("sr", sr), _whole("n_fft", n_fft), _whole("n_mels", n_mels)
+    sr, n_fft = _checks.number("sr", sr, above=0), _checks.whole("n_fft", n_fft)
     low, high = _band(fmin, fmax, sr, scale)
+    n_mels = _checks.whole("n_mels", n_mels)
     weights = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin or 0.0, fmax=high, norm=norm)
     frequency = np.fft.rfftfreq(n_fft, 1 / sr)
     fig, ax = _axes(ax, 2.2)
@@ -291,178 +214,143 @@ def mel_filters(sr=22050, *, n_fft=2048, n_mels=128, fmin=0.0, fmax=None, norm="
     return fig, ax
 
 
-@_figure
+@styled
 def mel_spectrogram(
     S, sr=22050, *, n_fft=2048, hop_length=512, n_mels=128, fmin=0.0, fmax=None, start=0.0, top_db=80.0, limits=None,
     colorbar=True, ax=None,
 ):  # fmt: skip
     """Level over time and mel band; each band has the same height.
 
-    Parameters
-    ----------
-    S : array_like [sample] or [band, frame]
-        A signal, or its log-mel spectrogram in dB.
-    n_mels : int > 0
-        How many bands to make of a signal.
-    fmin, fmax : float, optional
-        Ends of the filter bank in Hz.
+    S : signal [sample], or its log-mel spectrogram in dB [band, frame]
+    sr, n_fft, hop_length, start : rate in Hz, window and hop in samples, time of the first frame in seconds
+    n_mels, fmin, fmax : how many bands, and the ends of the filter bank in Hz (by default 0 and sr / 2)
+    top_db, limits : dB below the loudest level; or the values of the palest and the darkest colour
+    colorbar, ax : whether there is one; where to draw
     """
-    S, sr, hop = _array(S, "S"), _positive("sr", sr), _positive("hop_length", hop_length)
-    low, high = _band(fmin, fmax, sr, "mel")
-    if _is_signal(S):
-        y, n_fft, n_mels = _signal(S, "S"), _whole("n_fft", n_fft), _whole("n_mels", n_mels)
-        S = librosa.feature.melspectrogram(
-            y=y, sr=sr, n_fft=n_fft, hop_length=_whole("hop_length", hop), n_mels=n_mels, fmin=low, fmax=high
-        )
-        S = librosa.power_to_db(S, ref=1.0, top_db=None)
-    S = _matrix(S, "S", "[band, frame]")
+    low, high = _band(fmin, fmax, _checks.number("sr", sr, above=0), "mel")
+    bands = {"sr": sr, "n_mels": _checks.whole("n_mels", n_mels), "fmin": low, "fmax": high}
+
+    def log_mel(y, **window):
+        return librosa.power_to_db(librosa.feature.melspectrogram(y=y, **bands, **window), ref=1.0, top_db=None)
+
+    S, step = _framed(S, "[band, frame]", log_mel, sr, n_fft, hop_length)
     if np.iscomplexobj(S) or len(S) in (257, 513, 1025, 2049):
         raise AudiolibError(f"S: {S.dtype}, {len(S)} rows; is it a short-time Fourier transform? use spectrogram")
     S, limits = _levels(S, "dB", top_db, limits)
     # The centres of the bands divide the mel axis evenly; a band reaches half-way to the next centre.
     edges = librosa.mel_to_hz(np.linspace(librosa.hz_to_mel(low), librosa.hz_to_mel(high), 2 * len(S) + 3)[1:-1:2])
-    fig, ax = _axes(ax, 2.8)
-    image = _image(ax, S, edges, hop / sr, start, limits)
+    fig, ax = _heat(ax, 2.8, S, edges, step, start, limits, colorbar and "Level (dB re 1)")
     _frequency_axis(ax, "y", "mel", edges[0], edges[-1])
-    _colorbar(fig, ax, image, "Level (dB re 1)", colorbar)
     return fig, ax
 
 
-@_figure
+@styled
 def chromagram(C, sr=22050, *, hop_length=512, start=0.0, colorbar=True, ax=None):
     """Strength of the twelve pitch classes over time.
 
-    Parameters
-    ----------
-    C : array_like [12, frame], >= 0
-        Chroma features with the pitch class C first, for instance from ``librosa.feature.chroma_cqt``.
+    C : chroma features [12, frame], >= 0, pitch class C first, for instance from ``librosa.feature.chroma_cqt``
+    sr, hop_length, start : rate in Hz, hop in samples, time of the first frame in seconds
+    colorbar, ax : whether there is one; where to draw
     """
-    step = _positive("hop_length", hop_length) / _positive("sr", sr)
+    step = _checks.number("hop_length", hop_length, above=0) / _checks.number("sr", sr, above=0)
     C = _matrix(C, "C", "[12, frame]", "a signal? use librosa.feature.chroma_cqt first")
     if len(C) != 12:
         hint = "is it [frame, 12]? pass C.T" if C.shape[1] == 12 else "for a spectrogram use spectrogram"
         raise AudiolibError(f"C: {len(C)} rows, but there are 12 pitch classes; {hint}")
     C, limits = _levels(C, "strength", None, None)
-    fig, ax = _axes(ax, 2.6)
-    image = _image(ax, C, np.arange(13) - 0.5, step, start, limits)
+    fig, ax = _heat(ax, 2.6, C, np.arange(13) - 0.5, step, start, limits, colorbar and "Strength")
     ax.set_yticks(range(12), ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"])
     ax.tick_params(axis="y", length=0)
     ax.set_ylabel("Pitch class")
-    _colorbar(fig, ax, image, "Strength", colorbar)
     return fig, ax
 
 
-@_figure
+@styled
 def mfcc(M, sr=22050, *, hop_length=512, start=0.0, limits=None, colorbar=True, ax=None):
     """Mel-frequency cepstral coefficients over time.
 
     Coefficients 0 (the mean level) and 1 (its slope) are many times the others; by default the colours span the others,
     but for 1 % at either end, and these two may leave them.
 
-    Parameters
-    ----------
-    M : array_like [coefficient, frame]
-        Coefficients in dB, from 0 on.
+    M : coefficients in dB, from 0 on [coefficient, frame]
+    sr, hop_length, start : rate in Hz, hop in samples, time of the first frame in seconds
+    limits, colorbar, ax : values of the palest and the darkest colour; whether there is a bar of them; where to draw
     """
-    step = _positive("hop_length", hop_length) / _positive("sr", sr)
+    step = _checks.number("hop_length", hop_length, above=0) / _checks.number("sr", sr, above=0)
     M = _matrix(M, "M", "[coefficient, frame]", "a signal? use librosa.feature.mfcc first")
     if np.iscomplexobj(M):
         raise AudiolibError(f"M: {M.dtype}; did you pass a short-time Fourier transform? use librosa.feature.mfcc")
     if limits is None:
         limits = np.percentile(M[2:] if len(M) > 2 else M, [1, 99])
-    fig, ax = _axes(ax, 2.4)
-    image = _image(ax, M, np.arange(len(M) + 1) - 0.5, step, start, limits)
+    rows = np.arange(len(M) + 1) - 0.5
+    fig, ax = _heat(ax, 2.4, M, rows, step, start, limits, colorbar and "Value (dB)", extend="both")
     ax.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=True))
     ax.set_ylabel("Coefficient")
-    _colorbar(fig, ax, image, "Value (dB)", colorbar, extend="both")
     return fig, ax
 
 
-@_figure
+@styled
 def similarity(
     D, *, path=None, names=("first", "second"), hop_seconds=None, label="Distance", limits=None, colorbar=True, ax=None
 ):
     """How far each frame of one recording is from each frame of another: dark where they are alike.
 
-    Parameters
-    ----------
-    D : array_like [frame of the first, frame of the second], >= 0
-        Distances.
-    path : array_like of int [step, 2], optional
-        An alignment to draw on top: row and column of each step, as in ``librosa.sequence.dtw(C=D)[1]``.
-    names : (str, str)
-        Of the first recording (upwards) and of the second (to the right).
-    hop_seconds : float or (float, float), optional
-        Seconds from frame to frame; without it the axes count frames.
-    label : str
-        What the colours mean.
-    limits : (float, float), optional
-        Distances of the darkest and the palest colour; by default 0 and the largest.
+    D : distances >= 0 [frame of the first, frame of the second]
+    path : an alignment to draw on top [step, 2]: rows and columns, as in ``librosa.sequence.dtw(C=D)[1]``
+    names : of the first recording (upwards) and of the second (to the right)
+    hop_seconds : seconds from frame to frame, one number or two; without it the axes count frames
+    limits, label : distances of the darkest and the palest colour (by default 0 and the largest); what they mean
+    colorbar, ax : whether there is one; where to draw
     """
     D, default = _levels(_matrix(D, "D", "[frame of the first, frame of the second]"), "distance", None, None)
     steps = np.ravel(1 if hop_seconds is None else hop_seconds)
-    steps = np.broadcast_to([_positive("hop_seconds", step) for step in steps], 2)
+    steps = np.broadcast_to([_checks.number("hop_seconds", step, above=0) for step in steps], 2)
     if path is not None:
         path = _matrix(path, "path", "[step, 2]")
         if path.shape[1] != 2 or (path < 0).any() or (path >= D.shape).any():
             hint = "; did you swap its columns?" if path.shape[1] == 2 and (path[:, ::-1] < D.shape).all() else ""
             raise AudiolibError(f"path: up to {path.max(axis=0)}, not rows and columns of D, {D.shape}{hint}")
-    height, width = np.array(D.shape) * steps
-    longest, half = max(height, width), steps / 2
+    (height, width), (up, right) = np.array(D.shape) * steps, steps
+    longest = max(height, width)
     fig, ax = _axes(ax, 0.6 + 3.4 * height / longest, 0.7 + 3.4 * width / longest + 0.8 * bool(colorbar))
     vmin, vmax = default if limits is None else limits
-    extent = (-half[1], width - half[1], -half[0], height - half[0])
+    extent = (-right / 2, width - right / 2, -up / 2, height - up / 2)
     image = ax.imshow(D, origin="lower", cmap=CMAP.reversed(), vmin=vmin, vmax=vmax, extent=extent)
     if path is not None:
-        (line,) = ax.plot(path[:, 1] * steps[1], path[:, 0] * steps[0], color="white", lw=1.4)
-        line.set_path_effects([withStroke(linewidth=3.4, foreground=PALETTE[0])])
+        edge = [withStroke(linewidth=3.4, foreground=PALETTE[0])]
+        ax.plot(path[:, 1] * right, path[:, 0] * up, color="white", lw=1.4, path_effects=edge)
     unit = "frame" if hop_seconds is None else "s"
     ax.set_xlabel(f"{_name(names[1])} ({unit})", **PLAIN)
     ax.set_ylabel(f"{_name(names[0])} ({unit})", **PLAIN)
-    _colorbar(fig, ax, image, label, colorbar)
+    _colorbar(image, colorbar and label)
     return fig, ax
 
 
-# ------------------------------------------------------------------------------------------------------- results
+# --- results ----------------------------------------------------------------------------------------------------------
 
 
-@_figure
+@styled
 def curves(lines, *, xlabel, ylabel, height=2.4, ax=None, **settings):
     """Lines in one figure, each named at its right end.
 
-    Parameters
-    ----------
-    lines : mapping of str to (x, y)
-        Two arrays of the same length, ``x`` ascending.
-    xlabel, ylabel : str
-        Of the axes, with their units.
-    height : float > 0
-        Of a new figure, in inches.
-    **settings : object
-        What else ``ax.set`` shall set, such as ``xlim`` or ``xscale``; by default ``x`` reaches from end to end.
+    lines : mapping of names to (x, y), two arrays of the same length, ``x`` ascending
+    xlabel, ylabel : of the axes, with their units
+    height, ax : inches of a new figure; where to draw
+    **settings : what else ``ax.set`` shall set, such as ``xscale``; by default ``x`` reaches from end to end
     """
-    lines = {name: (_signal(x, f"{name}: x"), _signal(y, f"{name}: y")) for name, (x, y) in lines.items()}
+    lines = [(_signal(x, f"{name}: x"), _signal(y, f"{name}: y"), _name(name), {"color": color})
+             for (name, (x, y)), color in zip(lines.items(), PALETTE, strict=False)]  # fmt: skip
     fig, ax = _axes(ax, height)
-    for color, (x, y) in zip(PALETTE, lines.values(), strict=False):
-        ax.plot(x, y, color=color)
-    both = [x for x, _ in lines.values()]
-    ax.set(**{"xlim": (min(x[0] for x in both), max(x[-1] for x in both)), **settings}, xlabel=xlabel, ylabel=ylabel)
-    right = ax.get_xlim()[1]
-    _end_labels(ax, [(np.interp(right, x, y), color, _name(name))
-                     for color, (name, (x, y)) in zip(PALETTE, lines.items(), strict=False)])  # fmt: skip
+    _lines(ax, lines, xlabel=xlabel, ylabel=ylabel, **settings)
     return fig, ax
 
 
-@_figure
+@styled
 def confusion(counts, labels, *, ax=None):
     """What was taken for what. The numbers are counts; the colours are shares of the row, so that classes compare.
 
-    Parameters
-    ----------
-    counts : array_like of int [true class, predicted class]
-        How often.
-    labels : sequence of str [class]
-        Names of the classes.
+    counts, labels : whole numbers [true class, predicted class], names of the classes
+    ax : where to draw
     """
     counts, labels = _matrix(counts, "counts", "[true class, predicted class]"), list(labels)
     if counts.shape != (len(labels), len(labels)):
@@ -485,203 +373,249 @@ def confusion(counts, labels, *, ax=None):
     return fig, ax
 
 
-@_figure
+@styled
 def history(runs, metric="accuracy", *, ax=None):
     """A metric over the epochs: solid on the validation part, dotted on the training part.
 
-    Parameters
-    ----------
-    runs : mapping of str to sequence of float, or mapping of str to such mappings
-        What Keras calls a history, ``{"accuracy": [...], "val_accuracy": [...]}``; or several of them by name.
-    metric : str
-        Which to draw. Accuracies are shares and shown in percent.
+    runs : what Keras calls a history, ``{"accuracy": [...], "val_accuracy": [...]}``; or several of them by name
+    metric, ax : which to draw, accuracies in percent; where to draw
     """
     runs = getattr(runs, "history", runs)
     if not isinstance(runs, Mapping) or not runs:
         raise AudiolibError(f"runs: {type(runs).__name__}; pass a Keras history, or a mapping of names to histories")
     runs = {name: getattr(run, "history", run) for name, run in runs.items()}
     one = not any(isinstance(run, Mapping) for run in runs.values())
-    curves, ends = [], []
+    lines = []
     for i, (name, run) in enumerate(({"": runs} if one else runs).items()):
         if metric not in run:
             raise AudiolibError(f"metric={metric!r}: history {name} has only {', '.join(run)}")
-        color, has_valid = PALETTE[i % len(PALETTE)], f"val_{metric}" in run
-        curves.append((_signal(run[metric], metric), color, (0, (1, 1.6))))
-        if has_valid:
-            curves.append((_signal(run[f"val_{metric}"], f"val_{metric}"), color, "-"))
-        if one:
-            ends += [(v[-1], color, part) for (v, *_), part in zip(curves, ("training", "validation"), strict=False)]
-        else:
-            ends.append((curves[-1][0][-1], color, _name(name)))
+        parts = [part for part in (metric, f"val_{metric}") if part in run]
+        for part, told, dash in zip(parts, ("training", "validation"), ((0, (1, 1.6)), "-"), strict=False):
+            values = _signal(run[part], part)
+            words = told if one else _name(name) if part == parts[-1] else None
+            look = {"color": PALETTE[i % len(PALETTE)], "ls": dash, "marker": "o" if len(values) == 1 else None}
+            lines.append((range(1, len(values) + 1), values, words, look))
     fig, ax = _axes(ax, 2.8)
-    for values, color, dash in curves:
-        ax.plot(range(1, len(values) + 1), values, color=color, ls=dash, marker="o" if len(values) == 1 else None)
     if "acc" in metric:
         ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     ax.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True))
     ax.grid(axis="y")
-    last = max(len(values) for values, *_ in curves)
-    ax.set(xlabel="Epoch", ylabel=metric.replace("_", " ").capitalize(), xlim=(min(1, last - 1), last))
     if not one:
         ax.set_title("dotted: training, solid: validation", loc="right", size=8, color=SOFT)
-    _end_labels(ax, ends)
+    last, words = max(len(values) for _, values, *_ in lines), metric.replace("_", " ").capitalize()
+    _lines(ax, lines, xlabel="Epoch", ylabel=words, xlim=(min(1, last - 1), last))
     return fig, ax
 
 
-@_figure
+@styled
 def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE[0], xlabel="Accuracy (%)", ax=None):
     """Shares with their intervals, one row each.
 
-    Parameters
-    ----------
-    names : sequence of str [row]
-        What was measured, from top to bottom; a name may have several lines.
-    values, lows, highs : array_like [row], 0 to 1
-        The shares and the ends of their intervals.
-    paper : sequence of (float, float) or None [row], optional
-        The range that the paper gives for a row, drawn as a pale bar behind it.
-    chance : float, optional
-        The share that guessing reaches, drawn as a line.
-    color : colour of matplotlib, or sequence of them [row]
-        Of the marks.
+    names : what was measured, from top to bottom; a name may have several lines
+    values, lows, highs : the shares and the ends of their intervals [row]
+    paper : the range (low, high) that the paper gives for a row, or None, drawn as a pale bar behind it [row]
+    chance, color : the share that guessing reaches, drawn as a line; of the marks, one or one a row
+    xlabel, ax : of the horizontal axis, with its unit; where to draw
     """
     names = list(names)
     paper = [None] * len(names) if paper is None else list(paper)
-    if len(names) != len(paper):
-        raise AudiolibError(f"a row needs one of each, there are {len(names)} names, {len(paper)} paper")
-    colors = [color] * len(names) if mpl.colors.is_color_like(color) else list(color)
-    if len(colors) != len(names) or not all(map(mpl.colors.is_color_like, colors)):
-        raise AudiolibError(f"color={color!r}: one colour is needed, or one for each of the {len(names)} names")
-    values, lows, highs = _shares(names, values, lows, highs)
+    values, lows, highs = _shares(values, lows, highs, names=names, paper=paper)
+    colors = _colors(color, len(names))
     names = ["\n".join(_name(line, 56) for line in str(name).split("\n")) for name in names]
-    lines = max((name.count("\n") + 1 for name in names), default=1)
+    lines = max(name.count("\n") + 1 for name in names)
     fig, ax = _axes(ax, 0.75 + (0.13 + 0.14 * lines) * len(names))
     rows = np.arange(len(names))
     spans = [(row, 100 * span[0], 100 * span[1]) for row, span in zip(rows, paper, strict=True) if span is not None]
     for row, low, high in spans:
         ax.barh(row, high - low, left=low, height=0.62, color=PALE, zorder=1)
-    ax.hlines(rows, 100 * lows, 100 * highs, color=colors, lw=1.6, zorder=3)
-    ax.scatter(100 * values, rows, color=colors, s=26, zorder=4, linewidths=0)
-    for row in rows:
-        text = f"{100 * values[row]:.1f}  [{100 * lows[row]:.1f}, {100 * highs[row]:.1f}]"
+    ax.hlines(rows, lows, highs, color=colors, lw=1.6, zorder=3)
+    ax.scatter(values, rows, color=colors, s=26, zorder=4, linewidths=0)
+    for row, value, low, high in zip(rows, values, lows, highs, strict=True):
+        text = f"{value:.1f}  [{low:.1f}, {high:.1f}]"
         ax.annotate(text, (1.015, row), xycoords=("axes fraction", "data"), va="center", size=8)
     notes = [((low + high) / 2, "the paper") for _, low, high in spans[:1]]
     if chance is not None:
-        ax.axvline(100 * chance, color=SOFT, lw=0.8, ls=(0, (4, 3)), zorder=2)
+        ax.axvline(100 * chance, **DASHED, zorder=2)
         notes.append((100 * chance, "chance"))
     for x, text in notes:
         ax.annotate(text, (x, 1.01), xycoords=("data", "axes fraction"), ha="center", va="bottom", size=8, color=SOFT)
-    ax.grid(axis="x")
-    ax.set_yticks(rows, names, **PLAIN)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    ax.set(ylim=(len(names) - 0.4, -0.6), xlabel=xlabel)
+    _name_rows(ax, names)
+    ax.set_xlabel(xlabel)
     return fig, ax
 
 
-@_figure
+@styled
+def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel="Difference (points)", ax=None):
+    """Differences, or ratios, with their intervals, a row each, and the line of no difference.
+
+    names : what was compared, from top to bottom
+    rows : mappings with ``value``, ``low``, ``high`` from ``comparison``; hollow without an interval (``low`` is None)
+    mean : such a mapping of all of them, a row of its own below them, with a diamond
+    ratio, color : whether no difference is 1, on a logarithmic axis, not 0; of the marks, one or one a row
+    xlabel, ax : of the horizontal axis, with its unit; where to draw
+    """
+    names, rows = list(names), list(rows)
+    _one_each(names=names, rows=rows)
+    colors = _colors(color, len(names))
+    if mean is not None:
+        names, rows, colors = [*names, "mean of the pairs"], [*rows, mean], [*colors, INK]
+    scale = 1 if ratio else 100
+    fig, ax = _axes(ax, 0.75 + 0.28 * len(rows))
+    ax.axvline(int(ratio), **DASHED)
+    for y, (row, tint) in enumerate(zip(rows, colors, strict=True)):
+        known = row["low"] is not None
+        if known:
+            ax.hlines(y, scale * row["low"], scale * row["high"], color=tint, lw=1.6)
+        mark = "D" if mean is not None and y == len(rows) - 1 else "o"
+        ax.plot(scale * row["value"], y, mark, ms=5, color=tint, mfc=None if known else "white")
+    if ratio:  # half and twice are equally far from one
+        ends = [row[end] for row in rows for end in ("value", "low", "high") if row[end]]
+        ax.set(xscale="log", xlim=(min(*ends, 1) / 1.08, max(*ends, 1) * 1.08))
+        wide = max(ends) / min(ends) > 5
+        _ticks(ax.xaxis, (0.25, 0.5, 1, 2, 4, 8) if wide else (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2))
+    _name_rows(ax, [_name(name, 44) for name in names])
+    ax.set_xlabel(xlabel)
+    return fig, ax
+
+
+@styled
+def slopes(lines, *, paper=None, chance=None, xlabel="Protocol", ylabel="Right (%)", ax=None):
+    """How a share falls or rises from one condition to the next: a line for each thing that is tested.
+
+    lines : by name, a mapping of conditions (columns, as they first appear) to ``value``, ``low`` and ``high``
+    paper : by name, for some lines, the range (low, high) that the paper gives: a pale bar at the first condition
+    chance : the share that guessing reaches, drawn as a line
+    xlabel, ylabel, ax : of the axes, with their units; where to draw
+    """
+    columns = list(dict.fromkeys(column for line in lines.values() for column in line))
+    if not columns:
+        raise AudiolibError("no line has a value; pass {name: {condition: {'value': ..., 'low': ..., 'high': ...}}}")
+    fig, ax = _axes(ax, 3.9)
+    spread, ends = 0.035 * (np.arange(len(lines)) - (len(lines) - 1) / 2), []  # so that intervals stand side by side
+    for number, (aside, (name, line)) in enumerate(zip(spread, lines.items(), strict=True)):
+        color, mark = PALETTE[number % len(PALETTE)], "osD^vPX"[number % 7]
+        at = np.array([columns.index(column) for column in line]) + aside
+        values, lows, highs = (100 * np.array([row[end] for row in line.values()]) for end in ("value", "low", "high"))
+        if paper and name in paper:
+            low, high = paper[name]
+            ax.bar(aside * 1.6 - 0.17, 100 * (high - low), 0.05, bottom=100 * low, color=color, alpha=0.3, lw=0)
+        ax.vlines(at, lows, highs, color=color, lw=1.2, alpha=0.6)
+        ax.plot(at, values, mark + "-", ms=5, color=color)
+        ends.append((values[-1], color, name))
+    if chance is not None:
+        ax.axhline(100 * chance, **DASHED)
+        ax.annotate("chance", (-0.3, 100 * chance), (0, 2), textcoords="offset points", size=8, color=SOFT)
+    if paper:
+        ax.annotate("the paper", (-0.3, 96), size=8, color=SOFT)
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(-0.32, len(columns) - 0.8), ylim=(0, 100))
+    ax.grid(axis="y")
+    _end_labels(ax, ends)
+    return fig, ax
+
+
+@styled
+def genres(starts, probabilities, labels, *, ax=None):
+    """What a network says over time: a row a class, dark where it is sure.
+
+    starts : seconds at which segments start, evenly spaced [segment]
+    probabilities, labels : 0 to 1 [segment, class]; the classes
+    ax : where to draw
+    """
+    share = _matrix(probabilities, "probabilities", "[segment, class]")
+    if share.shape != (len(starts), len(labels)):
+        raise AudiolibError(f"probabilities: {share.shape} for {len(starts)} starts and {len(labels)} labels")
+    edges = [*starts, starts[-1] + (starts[1] - starts[0] if len(starts) > 1 else 1)]
+    fig, ax = _axes(ax, 0.8 + 0.22 * len(labels))
+    image = ax.pcolormesh(edges, np.arange(len(labels) + 1) - 0.5, share.T, vmin=0, vmax=1, cmap=CMAP)
+    _name_rows(ax, [_name(label) for label in labels])
+    ax.grid(False)
+    ax.set(xlabel="Time (s)", ylabel="", ylim=(len(labels) - 0.5, -0.5))
+    fig.colorbar(image, ax=ax, label="Probability", aspect=30)
+    return fig, ax
+
+
+@styled
 def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters", ax=None):
     """What each network costs and what it reaches, with the front of those that no other beats at both.
 
     A point is on the front if none that costs no more is better. The front is drawn as a staircase, its points are
     named; the others show what was tried.
 
-    Parameters
-    ----------
-    names : sequence of str [point]
-        Of the networks; those on the front are drawn.
-    costs : array_like [point], > 0
-        On a logarithmic axis.
-    values, lows, highs : array_like [point], 0 to 1
-        The shares and the ends of their intervals.
-    groups : sequence of str [point], optional
-        Kinds of networks, each drawn in a colour and a shape of its own and named above the axes.
-    xlabel : str
-        What the cost is, with its unit.
+    names, costs : of the networks; above 0, on a logarithmic axis [point]
+    values, lows, highs : the shares and the ends of their intervals [point]
+    groups : kinds of networks, each in a colour and a shape of its own and named above the axes [point]
+    xlabel, ax : what the cost is, with its unit; where to draw
     """
     names, costs = list(names), _signal(costs, "costs")
-    values, lows, highs = _shares(names, values, lows, highs)
     groups = [""] * len(names) if groups is None else list(groups)
-    if not len(names) == len(costs) == len(groups):
-        raise AudiolibError(f"{len(names)} names, {len(costs)} costs, {len(groups)} groups: a point needs one of each")
+    values, lows, highs = _shares(values, lows, highs, names=names, costs=costs, groups=groups)
     if (costs <= 0).any():
         raise AudiolibError(f"costs={costs.min():g}: a logarithmic axis needs costs above 0; is one not measured?")
     fig, ax = _axes(ax, 3.6)
     ax.set_xscale("log")
     low, high = costs.min() / 1.6, costs.max() * 1.6
     order = np.lexsort((-values, costs))  # of equal costs the best first
-    best = np.maximum.accumulate(values[order])
-    front = order[np.diff(best, prepend=-1) > 0]
-    if len(front):
-        ends = [costs[front], [high]], [values[front], values[front][-1:]]
-        ax.step(*(np.concatenate(end) * scale for end, scale in zip(ends, (1, 100), strict=True)),
-                where="post", color=SOFT, lw=0.8, zorder=1)  # fmt: skip
+    front = order[np.diff(np.maximum.accumulate(values[order]), prepend=-1) > 0]
+    stairs = np.append(costs[front], high), np.append(values[front], values[front[-1]])
+    ax.step(*stairs, where="post", color=SOFT, lw=0.8, zorder=1)
     colors, marks = (0, 1, 3, 5, 6), "osD^v"
     for number, group in enumerate(dict.fromkeys(groups)):
         rows = np.array([each == group for each in groups])
         color = PALETTE[colors[number % len(colors)]]
-        ax.vlines(costs[rows], 100 * lows[rows], 100 * highs[rows], color=color, lw=1, alpha=0.35, zorder=2)
-        ax.scatter(costs[rows], 100 * values[rows], color=color, s=26, linewidths=0, zorder=3,
-                   marker=marks[number % len(marks)], label=f"{number}")  # fmt: skip
+        ax.vlines(costs[rows], lows[rows], highs[rows], color=color, lw=1, alpha=0.35, zorder=2)
+        look = {"marker": marks[number % len(marks)], "s": 26, "linewidths": 0, "zorder": 3}
+        ax.scatter(costs[rows], values[rows], color=color, label=f"{number}", **look)
     if any(groups):
         legend = ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0, handletextpad=0.2)
         for text, group in zip(legend.get_texts(), dict.fromkeys(groups), strict=True):
             text.set(text=_name(group), **PLAIN)  # given as a label, a group "_x" would be left out of the legend
-    ax.xaxis.set_major_locator(FixedLocator([b * 10.0**e for e in range(-3, 15) for b in (1, 2, 5)]))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:g}" if count < 1000 else _short(count)))
+    _ticks(ax.xaxis, [b * 10.0**e for e in range(-3, 15) for b in (1, 2, 5)],
+           lambda count, _: f"{count:g}" if count < 1000 else _short(count))  # fmt: skip
     ax.grid(axis="y")
     ax.set(xlabel=xlabel, ylabel="Accuracy (%)", xlim=(low, high))
     a_point = np.ptp(ax.get_ylim()) / (ax.get_window_extent().height / fig.dpi * 72)  # of print, in percent
     free = -np.inf
+    look = {"textcoords": "offset points", "size": 8, "path_effects": [withStroke(linewidth=2.5, foreground="white")]}
     for row in front:  # from below: a name that would stand on another moves up
-        free = max(100 * values[row] / a_point + 5, free)
-        side = 1 if costs[row] ** 2 < low * high else -1  # towards the middle, where there is room
-        up = free - 100 * values[row] / a_point
-        ax.annotate(_name(names[row]), (costs[row], 100 * values[row]), xytext=(4 * side, up),
-                    textcoords="offset points", size=8, ha="left" if side > 0 else "right",
-                    path_effects=[withStroke(linewidth=2.5, foreground="white")], **PLAIN)  # fmt: skip
+        free = max(values[row] / a_point + 5, free)
+        side, align = (4, "left") if costs[row] ** 2 < low * high else (-4, "right")  # where there is room
+        place = side, free - values[row] / a_point
+        ax.annotate(_name(names[row]), (costs[row], values[row]), place, ha=align, **look, **PLAIN)
         free += 10
     return fig, ax
 
 
-@_figure
+@styled
 def deal(split, clip, *, groups=None, ax=None):
     """Who went where: a row for each clip, a square for each of its segments, the darkest for the test part.
 
-    Parameters
-    ----------
-    split : audiolib.protocols.Split
-        Or anything else with index arrays ``train``, ``valid`` and ``test``.
-    clip : array_like of int [segment]
-        The clip that each segment is cut from; segments of a clip stand in their order in time.
-    groups : sequence [clip], optional
-        What neighbouring clips may have in common; a gap is left where it changes.
+    split : of ``protocols``, or anything else with index arrays ``train``, ``valid`` and ``test``
+    clip : the number of the clip that each segment is cut from [segment], in the order of time
+    groups, ax : what neighbouring clips may have in common [clip], a gap is left where it changes; where to draw
     """
     clip = _array(clip, "clip").astype(int)
-    part = np.full(len(clip), -1)
-    for number, name in enumerate(("train", "valid", "test")):
+    colors = np.array(["none"] * len(clip), dtype=object)
+    for name, color in (("train", PALE), ("valid", PALETTE[4]), ("test", PALETTE[0])):
         rows = np.asarray(getattr(split, name))
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(clip):
             raise AudiolibError(f"split.{name}: no indices of {len(clip)} segments; was it made from other features?")
-        part[rows] = number
-    first = {c: np.argmax(clip == c) for c in np.unique(clip)}
-    column = np.arange(len(clip)) - np.array([first[c] for c in clip])
+        colors[rows] = color
+    column = np.arange(len(clip)) - np.array([np.argmax(clip == c) for c in clip])
     changes = np.zeros(clip.max() + 1)
     if groups is not None:
         changes[1:] = np.cumsum([a != b for a, b in pairwise(groups)])[: clip.max()]
     row = clip + 0.6 * changes[clip]
     fig, ax = _axes(ax, 0.5 + 0.16 * (row.max() + 1), 2.4)
-    colors = (PALE, PALETTE[4], PALETTE[0])
-    for x, y, number in zip(column, row, part, strict=True):
-        face = colors[number] if number >= 0 else "none"
-        ax.add_patch(Rectangle((x + 0.06, y + 0.06), 0.88, 0.88, fc=face, ec=SOFT if number < 0 else "none", lw=0.4))
+    for x, y, color in zip(column, row, colors, strict=True):
+        edge = SOFT if color == "none" else "none"
+        ax.add_patch(Rectangle((x + 0.06, y + 0.06), 0.88, 0.88, fc=color, ec=edge, lw=0.4))
     ax.set(xlim=(0, column.max() + 1), ylim=(row.max() + 1, 0), aspect="equal", xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return fig, ax
 
 
-@_figure
+@styled
 def architecture(rows, *, ax=None):
     """A network as it is built: what flows through it above the line, what its layers hold and do below.
 
@@ -690,10 +624,7 @@ def architecture(rows, *, ax=None):
     parameters, the empty one that of its multiply-adds. All drawings have one scale. Layers that change no shape are
     not drawn; what a batch normalisation holds and does counts with the layer before it.
 
-    Parameters
-    ----------
-    rows : list of audiolib.cost.Layer
-        From ``cost.layers(model)``.
+    rows, ax : from ``cost.layers(model)``; where to draw
     """
     drawn = []
     for row in rows:
@@ -709,35 +640,33 @@ def architecture(rows, *, ax=None):
     fig, ax = _axes(ax, 2.9)
     colors = {"conv": PALETTE[0], "sep": PALETTE[1], "depth": PALETTE[1], "dense": PALETTE[3]}
     centred = {"ha": "center", "va": "top", "size": 7}
-    frames = [shape[0] if len(shape) > 1 else -(-shape[0] // 512) for _, shape, *_ in drawn]
     # Lengths are CSS pixels of a figure as wide as the text: 0.72 a frame, 0.17 a channel, 6.4 a letter.
-    widths = 0.72 * np.array(frames)
+    widths = [0.72 * (shape[0] if len(shape) > 1 else -(-shape[0] // 512)) for _, shape, *_ in drawn]
     rooms = [max(w, 0.0185 * np.sqrt(row[3]), 38, 6.4 * len(row[0])) for w, row in zip(widths, drawn, strict=True)]
     gap = max(4, (718 - sum(rooms)) / (len(rooms) - 1))
     x = 0.0
     for (kind, shape, parameters, multiply_adds), width, room in zip(drawn, widths, rooms, strict=True):
         color, vector = colors.get(kind, PALE), len(shape) == 1
-        full, empty = (0.0185 * np.sqrt(count) for count in (parameters, multiply_adds))
         height = 0.17 * (min(shape[0], 512) if vector else shape[-1])
         middle, x = x + room / 2, x + room + gap
         ax.add_patch(Rectangle((middle - width / 2, 0), width, height, fc=color, ec=INK, lw=0.5))
-        words = (" bands", " frames") if kind == "input" else ("", "")
-        ax.text(middle, height + 11, f"{shape[-1]}{words[0]}", **centred)
-        ax.text(middle, -4, "" if vector else f"{shape[0]}{words[1]}", **centred)
+        bands, frames = (" bands", " frames") if kind == "input" else ("", "")
+        ax.text(middle, height + 11, f"{shape[-1]}{bands}", **centred)
+        ax.text(middle, -4, "" if vector else f"{shape[0]}{frames}", **centred)
         ax.text(middle, -15, kind, **centred, weight="bold")
-        for side, face in ((empty, "none"), (full, color)):
+        for y, count, face in ((-158, multiply_adds, "none"), (-146, parameters, color)):
+            side = 0.0185 * np.sqrt(count)
             ax.add_patch(Rectangle((middle - side / 2, -32 - side), side, side, fc=face, ec=color, lw=0.8))
-        for y, count in ((-146, parameters), (-158, multiply_adds)):
             ax.text(middle, y, _short(count) if count else "", **centred)
-    for y, text in ((-146, "\u25a0 parameters"), (-158, "\u25a1 multiply-adds")):
-        ax.text(0, y, text, va="top", size=7)
+    ax.text(0, -146, "\u25a0 parameters", va="top", size=7)
+    ax.text(0, -158, "\u25a1 multiply-adds", va="top", size=7)
     ax.axhline(0, color=SOFT, lw=0.5, zorder=0)
     ax.set(xlim=(-1, max(x - gap, 718) + 1), ylim=(-172, 104), aspect="equal")
     ax.axis("off")
     return fig, ax
 
 
-# ------------------------------------------------------------------------------------------------ input, checked
+# --- input, checked ---------------------------------------------------------------------------------------------------
 
 
 def _array(x, name):
@@ -768,17 +697,22 @@ def _signal(y, name="y"):
     return y
 
 
-def _is_signal(S):
-    """One channel; or so few rows of so many numbers that it can only be stereo."""
-    return S.ndim == 1 or (S.ndim == 2 and min(S.shape) <= 2 and max(S.shape) > 4000)
-
-
 def _matrix(S, name, shape, signal="a signal?"):
     S = _array(S, name)
     if S.ndim != 2:
         guess = {0: "a single number?", 1: signal}.get(S.ndim, f"a batch of segments? choose one: {name}[i].T")
         raise AudiolibError(f"{name}: shape {S.shape}, but {shape} is needed; did you pass {guess}")
     return S
+
+
+def _framed(S, shape, transform, sr, n_fft, hop_length):
+    """A spectrogram as it is or out of a signal, and the seconds from frame to frame."""
+    S, hop = _array(S, "S"), _checks.number("hop_length", hop_length, above=0)
+    stereo = S.ndim == 2 and min(S.shape) <= 2 and max(S.shape) > 4000  # too few rows of too many numbers
+    if S.ndim == 1 or stereo:
+        window = {"n_fft": _checks.whole("n_fft", n_fft), "hop_length": _checks.whole("hop_length", hop_length)}
+        S = transform(_signal(S, "S"), **window)
+    return _matrix(S, "S", shape), hop / _checks.number("sr", sr, above=0)
 
 
 def _levels(S, unit, top_db, limits):
@@ -788,55 +722,46 @@ def _levels(S, unit, top_db, limits):
         if unit == "dB":
             S = librosa.amplitude_to_db(S, ref=1.0, top_db=None)
     elif unit == "dB" and (S >= 0).all():
-        raise AudiolibError(
-            "S: no level below 0 dB; did you pass amplitudes or powers? convert them with librosa.amplitude_to_db or "
-            "librosa.power_to_db"
-        )
+        guess = "did you pass amplitudes or powers? convert them with librosa.amplitude_to_db or librosa.power_to_db"
+        raise AudiolibError(f"S: no level below 0 dB; {guess}")
     if unit != "dB" and (S < 0).any():
         raise AudiolibError(f"values down to {S.min():g}, but {unit} is never negative; did you pass dB?")
-    if limits is None:
-        peak = S.max()
-        if unit != "dB":
-            limits = (0, peak or 1)
-        else:
-            span = _positive("top_db", top_db)
-            limits = (peak - span, peak) if S.min() < peak else (peak, peak + span)  # silence is pale, not loud
+    if limits is None and unit != "dB":
+        limits = (0, S.max() or 1)
+    elif limits is None:
+        peak, span = S.max(), _checks.number("top_db", top_db, above=0)
+        limits = (peak - span, peak) if S.min() < peak else (peak, peak + span)  # silence is pale, not loud
     return S, limits
 
 
-def _shares(names, values, lows, highs):
-    """Shares and their intervals, one of each name, as arrays."""
-    values, lows, highs = (_signal(x, name) for x, name in ((values, "values"), (lows, "lows"), (highs, "highs")))
-    counts = {"names": len(names), "values": len(values), "lows": len(lows), "highs": len(highs)}
-    if len(set(counts.values())) > 1:
-        raise AudiolibError(f"a row needs one of each, there are {', '.join(f'{n} {k}' for k, n in counts.items())}")
-    for name, value, low, high in zip(names, values, lows, highs, strict=True):
+def _one_each(**lists):
+    counts = {name: len(each) for name, each in lists.items()}
+    if len(set(counts.values())) > 1 or 0 in counts.values():
+        raise AudiolibError(f"one of each is needed: {', '.join(f'{count} {name}' for name, count in counts.items())}")
+
+
+def _shares(values, lows, highs, *, names, **others):
+    """Shares and their intervals in percent, one for each name, as there is one of all others."""
+    shares = {name: _signal(x, name) for name, x in (("values", values), ("lows", lows), ("highs", highs))}
+    _one_each(names=names, **shares, **others)
+    for name, value, low, high in zip(names, *shares.values(), strict=True):
         if not 0 <= low <= value <= high <= 1:
             hint = "percent? divide by 100" if value > 1 else "half-widths of the intervals, or their ends swapped?"
             raise AudiolibError(f"{name}: 0 <= {low:g} <= {value:g} <= {high:g} <= 1 is not so; did you give {hint}")
-    return values, lows, highs
+    return [100 * share for share in shares.values()]
 
 
-def _positive(name, value):
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = np.nan
-    if not 0 < number < np.inf:
-        raise AudiolibError(f"{name}={value!r}: a number above 0 is needed")
-    return number
-
-
-def _whole(name, value):
-    if _positive(name, value) % 1:
-        raise AudiolibError(f"{name}={value!r}: a whole number of samples or bands is needed")
-    return int(value)
+def _colors(color, count):
+    """One colour for each of so many rows."""
+    colors = [color] * count if mpl.colors.is_color_like(color) else list(color)
+    if len(colors) != count or not all(map(mpl.colors.is_color_like, colors)):
+        raise AudiolibError(f"color={color!r}: one colour is needed, or one for each of the {count} names")
+    return colors
 
 
 def _band(fmin, fmax, sr, scale):
     """Ends of the frequency axis in Hz."""
-    if scale not in ("linear", "log", "mel"):
-        raise AudiolibError(f"scale={scale!r}: choose 'linear', 'log' or (for filters) 'mel'")
+    _checks.one_of("scale", scale, ("linear", "log", "mel"))
     low = fmin or (min(20.0, sr / 1000) if scale == "log" else 0.0)
     high = sr / 2 if fmax is None else fmax
     if not 0 <= low < high <= sr / 2:
@@ -845,7 +770,7 @@ def _band(fmin, fmax, sr, scale):
     return low, high
 
 
-# ------------------------------------------------------------------------------------------------------- drawing
+# --- drawing ----------------------------------------------------------------------------------------------------------
 
 
 def _short(count):
@@ -883,8 +808,9 @@ def _thin_rows(S, edges, low, high, rows=600):
     return np.maximum.reduceat(S, first, axis=0), np.maximum(np.append(edges[first], edges[-1]), low / 2)
 
 
-def _image(ax, S, edges, step, start, limits, smooth=False):
+def _heat(ax, height, S, edges, step, start, limits, label, smooth=False, extend="neither"):
     """Draw `S` [row, frame]: row r reaches from ``edges[r]`` to ``edges[r + 1]``, frame t is centred on its time."""
+    fig, ax = _axes(ax, height)
     frames = S.shape[1]
     times = start + (np.arange(frames + 1) - 0.5) * step
     if frames > 2000:  # no page shows more; of those that share a column the greatest value is drawn
@@ -893,37 +819,65 @@ def _image(ax, S, edges, step, start, limits, smooth=False):
         times = times[0] + np.arange(S.shape[1] + 1) * together * step
     look = {"cmap": CMAP, "vmin": limits[0], "vmax": limits[1]}
     if smooth:  # even rows, and more of them than pixels
-        extent = (times[0], times[-1], edges[0], edges[-1])
-        image = ax.imshow(S, origin="lower", aspect="auto", extent=extent, **look)
+        image = ax.imshow(S, origin="lower", aspect="auto", extent=(*times[[0, -1]], *edges[[0, -1]]), **look)
     else:
         image = ax.pcolormesh(times, edges, S, rasterized=True, **look)
     ends = (start, start + (frames - 1) * step) if frames > 1 else times[[0, -1]]
     ax.set(xlim=ends, ylim=edges[[0, -1]], xlabel="Time (s)")
-    return image
+    _colorbar(image, label, extend)
+    return fig, ax
+
+
+def _colorbar(image, label, extend="neither"):
+    if label:
+        look = {"pad": 0.015, "fraction": 0.04, "aspect": 28, "extend": extend}
+        bar = image.figure.colorbar(image, ax=image.axes, label=label, **look)
+        bar.outline.set_visible(False)
+        bar.locator = MaxNLocator(5, steps=[1, 2, 4, 5, 10])
+        bar.update_ticks()
+
+
+def _ticks(axis, places, words="{x:g}"):
+    """Ticks at these places only, as on an axis that is not linear."""
+    axis.set_major_locator(FixedLocator(places))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(words)
 
 
 def _frequency_axis(ax, which, scale, low, high):
     """Scale, ends, ticks and label of the x or y axis; always in Hz."""
+    def words(f, _):
+        return f"{f / 1000:g}k" if abs(f) >= 1000 else f"{f:g}"
+
     mel = {"functions": (librosa.hz_to_mel, librosa.mel_to_hz)} if scale == "mel" else {}
     getattr(ax, f"set_{which}scale")("function" if mel else scale, **mel)
     getattr(ax, f"set_{which}lim")(low, high)
     axis = getattr(ax, f"{which}axis")
     if scale == "linear":
         axis.set_major_locator(MaxNLocator(6 if which == "y" else 9, steps=[1, 2, 5, 10]))
+        axis.set_major_formatter(words)
     else:
-        octaves, decades = [0, 500, *1000 * 2 ** np.arange(6)], [b * 10**e for e in range(6) for b in (1, 2, 5)]
-        axis.set_major_locator(FixedLocator([f for f in (octaves if mel else decades) if low <= f <= high]))
-        axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda f, _: f"{f / 1000:g}k" if abs(f) >= 1000 else f"{f:g}"))
+        places = [0, 500, *1000 * 2 ** np.arange(6)] if mel else [b * 10**e for e in range(6) for b in (1, 2, 5)]
+        _ticks(axis, [f for f in places if low <= f <= high], words)
     axis.set_label_text("Frequency (Hz, mel scale)" if mel else "Frequency (Hz)")
 
 
-def _colorbar(fig, ax, image, label, wanted, extend="neither"):
-    if wanted:
-        bar = fig.colorbar(image, ax=ax, pad=0.015, fraction=0.04, aspect=28, extend=extend, label=label)
-        bar.outline.set_visible(False)
-        bar.locator = MaxNLocator(5, steps=[1, 2, 4, 5, 10])
-        bar.update_ticks()
+def _name_rows(ax, names):
+    """A row for each name, from top to bottom."""
+    ax.grid(axis="x")
+    ax.set_yticks(range(len(names)), names, **PLAIN)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _lines(ax, lines, **settings):
+    """Lines (x, y, name, look) from end to end; those that have a name bear it where they leave on the right."""
+    for x, y, _, look in lines:
+        ax.plot(x, y, **look)
+    ax.set(**{"xlim": (min(x[0] for x, *_ in lines), max(x[-1] for x, *_ in lines)), **settings})
+    right = ax.get_xlim()[1]
+    _end_labels(ax, [(np.interp(right, x, y), look["color"], name) for x, y, name, look in lines if name])
 
 
 def _end_labels(ax, ends, gap=0.075):
@@ -938,124 +892,3 @@ def _end_labels(ax, ends, gap=0.075):
     for height, (_, color, name) in zip(placed, ends, strict=True):
         dark = 0.75 * np.array(mpl.colors.to_rgb(color))  # letters need more contrast than lines
         ax.annotate(name, (1.01, height - down), xycoords="axes fraction", va="center", size=8, color=dark, **PLAIN)
-
-
-# ---------------------------------------------------------------------------------------------------- comparisons
-
-
-@_figure
-def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel="Difference (points)", ax=None):
-    """Differences, or ratios, with their intervals, a row each, and the line of no difference.
-
-    Parameters
-    ----------
-    names : sequence of str [row]
-        What was compared, from top to bottom.
-    rows : sequence of mappings [row]
-        ``value``, ``low`` and ``high``, as ``comparison`` gives them: differences of shares, drawn in points, or
-        ratios. Without an interval (``low`` is None) the mark is hollow.
-    mean : mapping, optional
-        Of all of them, a row of its own below them, with a diamond.
-    ratio : bool
-        Whether no difference is 1, on a logarithmic axis, instead of 0.
-    color : colour, or sequence of them [row]
-        Of the marks.
-    """
-    names, rows = list(names), list(rows)
-    if len(names) != len(rows) or not rows:
-        raise AudiolibError(f"{len(names)} names for {len(rows)} rows: a row needs one of each, and there is to be one")
-    colors = [color] * len(rows) if mpl.colors.is_color_like(color) else list(color)
-    if mean is not None:
-        names, rows, colors = [*names, "mean of the pairs"], [*rows, mean], [*colors, INK]
-    scale = 1 if ratio else 100
-    fig, ax = _axes(ax, 0.75 + 0.28 * len(rows))
-    ax.axvline(int(ratio), color=SOFT, lw=0.8, ls=(0, (4, 3)))
-    for y, (row, tint) in enumerate(zip(rows, colors, strict=True)):
-        known = row["low"] is not None
-        if known:
-            ax.hlines(y, scale * row["low"], scale * row["high"], color=tint, lw=1.6)
-        mark = "D" if mean is not None and y == len(rows) - 1 else "o"
-        ax.plot(scale * row["value"], y, mark, ms=5, color=tint, mfc=None if known else "white")
-    if ratio:  # half and twice are equally far from one
-        ends = [scale * row[end] for row in rows for end in ("value", "low", "high") if row[end]]
-        ax.set(xscale="log", xlim=(min(*ends, 1) / 1.08, max(*ends, 1) * 1.08))
-        wide = max(ends) / min(ends) > 5
-        ticks = (0.25, 0.5, 1, 2, 4, 8) if wide else (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2)
-        ax.xaxis.set_major_locator(FixedLocator(ticks))
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    ax.grid(axis="x")
-    ax.set_yticks(range(len(names)), map(_name, names), **PLAIN)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    ax.set(xlabel=xlabel, ylim=(len(names) - 0.4, -0.6))
-    return fig, ax
-
-
-@_figure
-def slopes(lines, *, paper=None, chance=None, xlabel="Protocol", ylabel="Right (%)", ax=None):
-    """How a share falls or rises from one condition to the next: a line for each thing that is tested.
-
-    Parameters
-    ----------
-    lines : mapping of str to mapping of str to mapping
-        For each line its name, and for each condition (a column, in the order in which they first appear) ``value``,
-        ``low`` and ``high``, shares from 0 to 1. A line may leave conditions out.
-    paper : mapping of str to (float, float), optional
-        For some of the lines the range that the paper gives, drawn as a pale bar at the first condition.
-    chance : float, optional
-        The share that guessing reaches, drawn as a line.
-    ylabel : str
-        What share it is, with its unit.
-    """
-    columns = list(dict.fromkeys(column for line in lines.values() for column in line))
-    if not columns:
-        raise AudiolibError("no line has a value; pass {name: {condition: {'value': ..., 'low': ..., 'high': ...}}}")
-    fig, ax = _axes(ax, 3.9)
-    spread, ends = 0.035 * (np.arange(len(lines)) - (len(lines) - 1) / 2), []  # so that intervals stand side by side
-    for (name, line), aside, number in zip(lines.items(), spread, range(len(lines)), strict=True):
-        color, mark = PALETTE[number % len(PALETTE)], "osD^vPX"[number % 7]
-        at = np.array([columns.index(column) for column in line]) + aside
-        values, lows, highs = (100 * np.array([row[end] for row in line.values()]) for end in ("value", "low", "high"))
-        if paper and name in paper:
-            low, high = paper[name]
-            ax.bar(aside * 1.6 - 0.17, 100 * (high - low), 0.05, bottom=100 * low, color=color, alpha=0.3, lw=0)
-        ax.vlines(at, lows, highs, color=color, lw=1.2, alpha=0.6)
-        ax.plot(at, values, mark + "-", ms=5, color=color)
-        ends.append((values[-1], color, name))
-    if chance is not None:
-        ax.axhline(100 * chance, color=SOFT, lw=0.8, ls=(0, (4, 3)))
-        ax.annotate("chance", (-0.3, 100 * chance), (0, 2), textcoords="offset points", size=8, color=SOFT)
-    if paper:
-        ax.annotate("the paper", (-0.3, 96), size=8, color=SOFT)
-    ax.set_xticks(range(len(columns)), columns)
-    ax.set(xlabel=xlabel, ylabel=ylabel, xlim=(-0.32, len(columns) - 0.8), ylim=(0, 100))
-    ax.grid(axis="y")
-    _end_labels(ax, ends)
-    return fig, ax
-
-
-@style()
-def genres(starts, probabilities, labels, *, ax=None):
-    """What a network says over time: a row a class, dark where it is sure.
-
-    Parameters
-    ----------
-    starts : sequence of float [segment]
-        Seconds at which segments start, evenly spaced.
-    probabilities : array_like [segment, class]
-    labels : sequence of str [class]
-    ax : matplotlib.axes.Axes, optional
-    """
-    share = _matrix(probabilities, "probabilities", "[segment, class]")
-    if share.shape != (len(starts), len(labels)):
-        raise AudiolibError(f"probabilities: {share.shape} for {len(starts)} starts and {len(labels)} labels")
-    step = starts[1] - starts[0] if len(starts) > 1 else 1.0
-    fig, ax = _axes(ax, 0.8 + 0.22 * len(labels))
-    edges = [*starts, starts[-1] + step]
-    image = ax.pcolormesh(edges, np.arange(len(labels) + 1) - 0.5, share.T, vmin=0, vmax=1, cmap=CMAP)
-    ax.set_yticks(range(len(labels)), [_name(label) for label in labels])
-    ax.tick_params(axis="y", length=0)
-    ax.set(xlabel="Time (s)", ylabel="", ylim=(len(labels) - 0.5, -0.5))
-    fig.colorbar(image, ax=ax, label="Probability", aspect=30)
-    return fig, ax

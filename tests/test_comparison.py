@@ -184,8 +184,6 @@ def test_measures_of_a_history():
     assert comparison.unrest({"val_accuracy": jumpy}) == pytest.approx(0.1, rel=0.1)
     assert comparison.gap({"accuracy": [1.0] * 9, "val_accuracy": [0.0] * 4 + [0.6] * 5}) == pytest.approx(0.4)
     assert comparison.gap({"accuracy": [1.0, 0.8], "val_accuracy": [0.5, 0.5]}) == pytest.approx(0.4)
-    loss = [3.0] * 5 + [1.0] * 5 + [2.0] * 5
-    assert comparison.rise({"val_loss": loss, "penalty": [0.5] * 15}) == pytest.approx(1.0)
 
 
 def test_at_equal_fit_the_slower_one_sets_the_level():
