@@ -1,10 +1,9 @@
 """From a ``Recipe`` (all that decides a training) to a ``Run`` (all that came of it).
 
-The features lie in memory as one array and batches are taken out by index, so that training never waits for data. All
-chance of an epoch (the order of the segments, the augmentation, the dropout) comes from the recipe's seed and the
+All chance of an epoch (the order of the segments, the augmentation, the dropout) comes from the recipe's seed and the
 number of the epoch: a run that was killed goes on from its last checkpoint and ends with the numbers that it would have
-had. What training shows a network is drawn anew each time (`Augmentation`). TensorFlow runs without XLA, which can be
-several times slower on a CPU, above all for separable layers (08_separable).
+had. TensorFlow runs without XLA, which can be several times slower on a CPU, above all for separable layers
+(08_separable).
 
 ``history`` has a value an epoch: ``loss`` and ``accuracy`` of the training part as Keras reports them (with dropout,
 averaged over the epoch), ``val_loss`` and ``val_accuracy``, ``penalty`` (the L2 term, in both losses as in Keras's),
@@ -41,36 +40,21 @@ if TYPE_CHECKING:
 class Run:
     """What came of a training.
 
-    Attributes
-    ----------
-    recipe : Recipe
-    history : dict of str to list of float
-        One value an epoch; see the module's page.
-    split : protocols.Split
-    valid, test : dict
-        Of that part: ``probabilities`` float32 [segment, class], ``y`` and ``clip`` int [segment]; ``track`` int
-        [track], ``track_y`` and the votes ``track_probabilities`` [track, class]; ``segment_accuracy`` and
-        ``track_accuracy`` with their intervals.
-    names, labels : tuple of str
-        Of the clips, and of the classes.
-    model : keras.Model
-        With the weights of the last epoch.
-    seconds : float
-        Training time, over all resumptions.
-    data, versions, machine : dict
-        What it was made from and with.
+    Of each part ``valid`` and ``test`` holds: ``probabilities`` float32 [segment, class], ``y`` and ``clip`` int
+    [segment]; ``track`` and ``track_y`` int [track] and the votes ``track_probabilities`` [track, class];
+    ``segment_accuracy`` and ``track_accuracy`` with their intervals.
     """
 
     recipe: Recipe
-    history: dict
+    history: dict  # see the module's page
     split: protocols.Split
     valid: dict
     test: dict
-    names: tuple
+    names: tuple  # of the clips
     labels: tuple
-    model: keras.Model
-    seconds: float
-    data: dict
+    model: keras.Model  # with the weights of the last epoch
+    seconds: float  # of training, over all resumptions
+    data: dict  # what it was made from, see `describe`
     versions: dict
     machine: dict
 
@@ -78,10 +62,6 @@ class Run:
     def metrics(self):
         """``segment_accuracy`` and ``track_accuracy`` of the test part, each ``{value, low, high, n}``."""
         return {name: self.test[name] for name in ("segment_accuracy", "track_accuracy")}
-
-    def save_weights(self, path):
-        """Write the weights as an ``.npz`` file, in the order of ``model.weights``."""
-        _checkpoint.write_npz(path, {f"{i:04d}": value for i, value in enumerate(self.model.get_weights())})
 
 
 def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
@@ -93,13 +73,11 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     features : Features, optional
         Already loaded ones; the default loads what the recipe names.
     folder : path, optional
-        Where checkpoints are kept, one file a recipe. A run that finds its own there goes on with it; a finished one
-        is there at once. Without a folder nothing is written.
+        Where checkpoints are kept, one file a recipe. A run that finds its own there goes on with it.
     progress : bool
         Whether to show a bar with the epochs.
     every : float
-        Least seconds between two checkpoints (that of the paper's first network is 260 MB, more than each epoch should
-        wait for); the last epoch always has one.
+        Least seconds between two checkpoints (that of the paper's first network has 260 MB); the last epoch has one.
 
     Returns
     -------
@@ -108,9 +86,7 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     Raises
     ------
     AudiolibError
-        If the recipe does not work with its data: no finite features, a network that needs more frames, a protocol
-        that does not fit, a batch larger than the training part. All before the first epoch. During training if the
-        loss is not finite.
+        Before the first epoch if the recipe does not work with its data; later if the loss is not finite.
     """
     features = load_features(recipe, progress=progress) if features is None else features
     _check_finite(features)
@@ -129,18 +105,10 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
         history = _fit(recipe, features, split, normal, model, loss, folder, progress, every)
         judged = {part: _judge(model, features, getattr(split, part), *normal) for part in ("valid", "test")}
     return Run(
-        recipe=recipe,
-        history=history,
-        split=split,
-        **judged,
-        names=features.names,
-        labels=features.labels,
-        model=model,
-        seconds=float(sum(history["seconds"])),
-        data=describe(features),
-        versions=_versions(),
+        recipe, history, split, **judged, names=features.names, labels=features.labels, model=model,
+        seconds=float(sum(history["seconds"])), data=describe(features), versions=_versions(),
         machine={"cores": os.cpu_count(), "threads": _threads(), "processor": platform.machine()},
-    )
+    )  # fmt: skip
 
 
 def _fit(recipe, features, split, normal, model, loss, folder, progress, every):
@@ -158,16 +126,15 @@ def _fit(recipe, features, split, normal, model, loss, folder, progress, every):
     for epoch in range(done, recipe.epochs):
         started = time.perf_counter()
         row = _epoch(recipe, model, step, split.train, y, augment, epoch)
-        row["penalty"] = _penalty(model)
+        row["penalty"] = float(sum(map(float, model.losses)))
         probabilities = predict(model, features.x, split.valid, *normal)
         row["val_loss"] = _cross_entropy(probabilities, y[split.valid]) + row["penalty"]
         row["val_accuracy"] = float(np.mean(probabilities.argmax(1) == y[split.valid]))
         row["seconds"] = time.perf_counter() - started
         if not math.isfinite(row["loss"] + row["val_loss"]):  # the last step shows in val_loss alone
-            raise AudiolibError(
-                f"{recipe.name}: the loss of epoch {epoch + 1} is {row['loss']}, val_loss {row['val_loss']}; lower the "
-                f"learning rate ({recipe.learning_rate:g}) or use normalization 'standard'"
-            )
+            raise AudiolibError(f"{recipe.name}: the loss of epoch {epoch + 1} is {row['loss']}, val_loss "
+                                f"{row['val_loss']}; lower the learning rate ({recipe.learning_rate:g}) or use "
+                                "normalization 'standard'")  # fmt: skip
         for name, value in row.items():
             history.setdefault(name, []).append(value)
         if path and (time.monotonic() - saved >= every or epoch + 1 == recipe.epochs):
@@ -181,8 +148,6 @@ def _fit(recipe, features, split, normal, model, loss, folder, progress, every):
 
 class Augmentation:
     """Batches of the training part, normalised and changed as ``recipes.AUGMENTATIONS`` describes.
-
-    Everything is drawn from the generator that is passed in.
 
     Parameters
     ----------
@@ -233,14 +198,7 @@ class Augmentation:
         return x.astype(np.float32, copy=False)
 
     def mix(self, x, target, rng):
-        """Mixup (Zhang, Cisse, Dauphin, Lopez-Paz, 2018): each segment with a share of another one of the batch.
-
-        Parameters
-        ----------
-        x : array [segment, frame, band]
-        target : float array [segment, class]
-            One-hot classes; they are mixed alike.
-        """
+        """Mixup (Zhang, Cisse, Dauphin, Lopez-Paz, 2018): segments and one-hot classes with a share of another's."""
         if alpha := self.settings.get("mixup"):
             share = rng.beta(alpha, alpha, len(x)).astype(np.float32)
             other = rng.permutation(len(x))
@@ -280,7 +238,7 @@ def predict(model, x, rows=None, mean=0.0, deviation=1.0, *, batch=256):
     mean, deviation : float or array [band]
         What the training normalised by.
     batch : int
-        Segments computed at once.
+        Segments at once.
     """
     rows = np.arange(len(x)) if rows is None else rows
     result = [model.predict_on_batch((x[rows[i : i + batch]] - mean) / deviation) for i in range(0, len(rows), batch)]
@@ -289,23 +247,17 @@ def predict(model, x, rows=None, mean=0.0, deviation=1.0, *, batch=256):
 
 
 def set_threads(number):
-    """Let TensorFlow use so many cores in this process; possible only before its first computation.
-
-    Parameters
-    ----------
-    number : int >= 1
-    """
+    """Let TensorFlow use so many cores in this process; possible only before its first computation."""
     from audiolib._keras import tensorflow
 
-    tf = tensorflow()
+    threading = tensorflow().config.threading
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(number)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        threading.set_intra_op_parallelism_threads(number)
+        threading.set_inter_op_parallelism_threads(1)
     except RuntimeError as error:
         if _threads() != number:
-            raise AudiolibError(
-                f"threads={number}: TensorFlow has begun to compute with {_threads()} here; choose before the first run"
-            ) from error
+            raise AudiolibError(f"threads={number}: TensorFlow has begun to compute with {_threads()} here; choose "
+                                "before the first run") from error  # fmt: skip
 
 
 def _threads():
@@ -316,29 +268,19 @@ def _threads():
 
 def _compiled(recipe, features):
     """The network with its optimizer, and its loss."""
-    from audiolib import _keras, models
+    from audiolib import models
+    from audiolib._keras import Adam, keras
 
-    keras = _keras.keras
-    model = models.build(
-        recipe.model,
-        frames=features.frames,
-        bands=features.bands,
-        classes=len(features.labels),
-        seed=recipe.seed,
-        precision=recipe.precision,
-        **recipe.model_options,
-    )
-    options = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay or None}
-    if recipe.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **options)
-    else:
-        optimizer = _keras.Adam(**options)
+    size = {"frames": features.frames, "bands": features.bands, "classes": len(features.labels)}
+    model = models.build(recipe.model, **size, seed=recipe.seed, precision=recipe.precision, **recipe.model_options)
+    sgd = functools.partial(keras.optimizers.SGD, momentum=0.9, nesterov=True)
+    kind = {"adam": Adam, "sgd": sgd}[recipe.optimizer]
+    optimizer = kind(learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay or None)
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    loss = keras.losses.SparseCategoricalCrossentropy()
     if _soft_targets(recipe):
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-    else:
-        loss = keras.losses.SparseCategoricalCrossentropy()
     model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
     optimizer.build(model.trainable_variables)
     return model, loss
@@ -368,15 +310,14 @@ def _epoch(recipe, model, step, train, y, augment, epoch):
 
 
 def _learning_rate(recipe, step, steps):
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
     at = step / max(1, steps - 1)
-    if recipe.schedule == "cosine":
-        return recipe.learning_rate * (1 + math.cos(math.pi * at)) / 2
-    if recipe.schedule == "one-cycle":  # Smith and Topin (2017): up to the highest rate, then down to almost nothing
-        rise = 0.3
-        if at < rise:
-            return recipe.learning_rate * (0.04 + 0.96 * at / rise)
-        return recipe.learning_rate * (1 + math.cos(math.pi * (at - rise) / (1 - rise))) / 2
-    return recipe.learning_rate
+    # Smith and Topin (2017): up to the highest rate, then down to almost nothing.
+    rise = 0.3 if recipe.schedule == "one-cycle" else 0.0
+    if at < rise:
+        return recipe.learning_rate * (0.04 + 0.96 * at / rise)
+    return recipe.learning_rate * (1 + math.cos(math.pi * (at - rise) / (1 - rise))) / 2
 
 
 def _normalization(x, train, kind):
@@ -406,23 +347,15 @@ def _judge(model, features, rows, mean, deviation):
     votes, clips = evaluation.vote(probabilities, clip)
     track_y = y[np.unique(clip, return_index=True)[1]]
     return {
-        "probabilities": probabilities,
-        "y": y,
-        "clip": clip,
-        "track": clips,
-        "track_y": track_y,
-        "track_probabilities": votes,
+        "probabilities": probabilities, "y": y, "clip": clip,
+        "track": clips, "track_y": track_y, "track_probabilities": votes,
         "segment_accuracy": evaluation.accuracy(probabilities, y, clip=clip),
         "track_accuracy": evaluation.accuracy(votes, track_y),
-    }
+    }  # fmt: skip
 
 
 def _cross_entropy(probabilities, y):
     return float(-np.mean(np.log(np.maximum(probabilities[np.arange(len(y)), y], 1e-7))))  # Keras clips there too
-
-
-def _penalty(model):
-    return float(sum(float(loss) for loss in model.losses))
 
 
 def _check_finite(features):
@@ -443,17 +376,12 @@ def describe(features):
     """
     content = [features.names, features.clip_labels, features.groups, features.folds, features.digests]
     archived = "archive" in features.frontend or None in features.digests
-    return {
+    same = ("tracks", "frames", "bands", "hop_seconds", "frontend", "fingerprint")
+    return {name: getattr(features, name) for name in same} | {
         "name": features.corpus,
-        "tracks": features.tracks,
         "segments": len(features.x),
-        "frames": features.frames,
-        "bands": features.bands,
-        "hop_seconds": features.hop_seconds,
-        "frontend": features.frontend,
         "labels": list(features.labels),
         "skipped": len(features.skipped),
-        "fingerprint": features.fingerprint,
         "content": None if archived else hashlib.sha256(json.dumps(content).encode()).hexdigest(),
     }
 
