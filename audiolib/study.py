@@ -29,28 +29,16 @@ WATCH_SECONDS = 2  # between two looks of a worker whether its study is still th
 ANSWER_SECONDS = 20  # that a dask scheduler has to answer
 
 
-def run(
-    recipes,
-    *,
-    folder="results",
-    jobs=1,
-    threads=None,
-    address=None,
-    checkpoints=None,
-    every=30.0,
-    weights=False,
-    choice=None,
-    command=None,
-    progress=True,
-):
+def run(recipes, *, folder="results", jobs=1, threads=None, address=None, checkpoints=None, every=30.0, weights=False,
+        choice=None, command=None, progress=True):  # fmt: skip
     """Do all recipes that have no record yet.
 
     Parameters
     ----------
     recipes : sequence of Recipe
         Done in this order.
-    folder : path
-        Where the records go.
+    folder, checkpoints : path
+        Where the records go, and unfinished runs (default: ``runs`` below the cache root).
     jobs : int
         Runs at a time, each in a process of its own (-1: one a core). With 1 they run here.
     threads : int, optional
@@ -58,8 +46,6 @@ def run(
     address : str, optional
         Of a dask scheduler, ``"tcp://host:8786"``; its workers then do the runs instead, one at a time each. They need
         the library and the data; the records come back here.
-    checkpoints : path, optional
-        Where unfinished runs are kept; default ``runs`` below the cache root.
     every : float
         Least seconds between two checkpoints of a run.
     weights : bool
@@ -79,9 +65,8 @@ def run(
     Raises
     ------
     AudiolibError
-        If the folder cannot be written, or a record in it is damaged or of other data (before anything runs); if a
-        recipe does not work, when the others are done and recorded; or if a worker is lost: the runs that are finished
-        are recorded, and the next call goes on with the others from their checkpoints.
+        Before anything runs if the folder cannot be written, or a record in it is damaged or of other data; when the
+        others are done and recorded if a recipe does not work; at once if a worker is lost.
     """
     recipes, folder = list(dict.fromkeys(recipes)), Path(folder).resolve()
     jobs = os.cpu_count() if jobs == -1 else whole("jobs (-1: one a core)", jobs)
@@ -94,10 +79,9 @@ def run(
         "folder": None if address else folder,
         "checkpoints": checkpoints and Path(checkpoints).resolve(),
         "threads": threads,
-        "every": every,
         "weights": weights,
         "told": {"choice": choice, "origin": records.origin(command)},
-        "progress": progress and jobs == 1 and address is None,
+        "training": {"every": every, "progress": progress and jobs == 1 and address is None},
     }
     bar = tqdm(total=len(recipes), initial=len(done), unit="run", desc="study", disable=not progress)
     failed = defaultdict(list)  # message: names of the recipes
@@ -120,20 +104,7 @@ def run(
 
 
 def verify(recipes, number, *, folder="results", draw=None, threads=None, progress=True):
-    """Train some recorded recipes anew, and see whether each falls within the interval of its record.
-
-    Parameters
-    ----------
-    recipes : sequence of Recipe
-        Those with a record are looked at.
-    number : int >= 1
-        How many to train.
-    folder : path
-        Where the records are.
-    draw : int, optional
-        Seed of a random draw; without it those are taken that took the least time.
-    threads, progress
-        As in ``run``.
+    """Train some recorded recipes anew: those of the shortest trainings, or with the seed ``draw`` random ones.
 
     Returns
     -------
@@ -157,8 +128,7 @@ def verify(recipes, number, *, folder="results", draw=None, threads=None, progre
     result = []
     for recipe, record in zip(chosen, fresh, strict=False):
         old, new = done[recipe]["test"], record["test"]
-        accuracies = ("segment_accuracy", "track_accuracy")
-        within = all(old[name]["low"] <= new[name]["value"] <= old[name]["high"] for name in accuracies)
+        within = all(old[name]["low"] <= new[name]["value"] <= old[name]["high"] for name in records.ACCURACIES)
         told = {"recorded": old["track_accuracy"], "again": new["track_accuracy"], "within": within}
         result.append({"name": recipe.name, **told})
     return result
@@ -184,11 +154,8 @@ def _done(recipes, folder, progress):
         if data and record["data"]["fingerprint"] != data["fingerprint"]:
             differ.add(recipe.corpus)
     if differ:
-        warnings.warn(
-            f"{', '.join(sorted(differ))}: records of these same clips are taken, though their features are "
-            "not the same to the last bit (another processor or other versions of libraries)",
-            stacklevel=3,
-        )
+        warnings.warn(f"{', '.join(sorted(differ))}: records of these same clips are taken, though their features are "
+                      "not the same to the last bit (another processor or other versions of libraries)", stacklevel=3)
     return done
 
 
@@ -209,10 +176,9 @@ def _results(todo, jobs, address, options):
                     yield {"recipe": futures[future], "error": f"its worker failed: {error}"}
         if lost:
             first = str(lost).splitlines()[0]  # of a page
-            raise AudiolibError(
-                f"a worker process was lost ({first}); is there memory for {jobs} runs? Finished runs are recorded; "
-                "call again, perhaps with fewer jobs, and the others go on from their checkpoints"
-            ) from lost
+            raise AudiolibError(f"a worker process was lost ({first}); is there memory for {jobs} runs? Finished runs "
+                                "are recorded; call again, perhaps with fewer jobs, and the others go on from their "
+                                "checkpoints") from lost  # fmt: skip
 
 
 @contextmanager
@@ -236,12 +202,10 @@ def _cluster(address):
     except (OSError, ValueError) as error:
         raise AudiolibError(f"no dask scheduler answers at {address} ({error})") from error
     with client:
-        threads = set(client.nthreads().values())
-        if threads - {1}:
-            raise AudiolibError(
-                f"the workers of {address} run {max(threads)} tasks at a time in one process, where Keras cannot; "
-                "start them with `dask worker ADDRESS --nthreads 1 --nworkers N`"
-            )
+        most = max(client.nthreads().values(), default=1)
+        if most > 1:
+            raise AudiolibError(f"the workers of {address} run {most} tasks at a time in one process, where Keras "
+                                "cannot; start them with `dask worker ADDRESS --nthreads 1 --nworkers N`")  # fmt: skip
         yield client.get_executor(pure=False)
 
 
@@ -267,12 +231,12 @@ def _task(recipe, options):
         if options["threads"]:
             training.set_threads(options["threads"])
         checkpoints = options["checkpoints"] or cache_root() / "runs"
-        result = training.train(recipe, folder=checkpoints, every=options["every"], progress=options["progress"])
+        result = training.train(recipe, folder=checkpoints, **options["training"])
         return {
             "recipe": recipe,
             "record": records.make(result, **options["told"]),
             "weights": result.model.get_weights() if options["weights"] else None,
-            "checkpoint": str(Path(checkpoints) / f"{recipe.name}.npz"),
+            "checkpoint": checkpoints / f"{recipe.name}.npz",
         }
     except AudiolibError as error:
         return {"recipe": recipe, "error": str(error)}
@@ -283,7 +247,6 @@ def _task(recipe, options):
 def _keep(result, folder):
     """Write what came back. Only then is the checkpoint of no more use (on another machine it stays, in its cache)."""
     if result["weights"]:
-        arrays = {f"{number:04d}": weight for number, weight in enumerate(result["weights"])}
-        write_npz(folder / f"{result['recipe'].name}.npz", arrays)
+        write_npz(folder / f"{result['recipe'].name}.npz", result["weights"])
     records.write(result["record"], folder)
     remove(result["checkpoint"])
