@@ -20,7 +20,7 @@ machine with other work perhaps going on beside it, hence medians with intervals
 Chapters: 08_separable, 09_architectures, 12_fair, 13_elsewhere
 """
 
-import itertools
+import math
 import time
 from typing import NamedTuple
 
@@ -28,25 +28,24 @@ import numpy as np
 from scipy.stats import quantile_test
 
 from audiolib import AudiolibError, networks
+from audiolib._checks import whole
 
 
 class Layer(NamedTuple):
-    """One row of the bill: a layer of a network that gets one segment."""
+    """One row of the bill: a layer of a network that gets one segment.
+
+    Bytes are those that it writes: its output and, in a separable layer, what its first step hands to its second; 0
+    where the output is only another view of the input (flatten, reshape).
+    """
 
     name: str
-    kind: str
-    """The name of its class in Keras."""
-    shape: tuple
-    """Shape of the output without the segment axis."""
+    kind: str  # the name of its class in Keras
+    shape: tuple  # of the output without the segment axis
     parameters: int
     multiply_adds: int
     activation_bytes: int
-    """Bytes that it writes: its output and, in a separable layer, what its first step hands to its second; 0 where the
-    output is only another view of the input (flatten, reshape)."""
-    field: int
-    """Frames of the segment that one output frame depends on."""
-    stride: int
-    """Frames of the segment between two output frames."""
+    field: int  # frames of the segment that one output frame depends on
+    stride: int  # frames of the segment between two output frames
 
 
 class Summary(NamedTuple):
@@ -56,15 +55,10 @@ class Summary(NamedTuple):
     parameters: int
     trainable: int
     multiply_adds: int
-    activation_bytes: int
-    """All outputs together: what training keeps of each segment for the way back."""
-    peak_bytes: int
-    """The largest of what a layer reads and writes: what inference needs at a time."""
-    field: int
-    """Receptive field in frames of the last layer that still has a time axis."""
+    activation_bytes: int  # all outputs together: what training keeps for the way back
+    field: int  # receptive field in frames of the last layer that still has a time axis
     field_ms: float
-    covered: int
-    """Frames of the segment that reach the output at all (pools drop what is left over at the end)."""
+    covered: int  # frames of the segment that reach the output at all (pools drop what is left over at the end)
 
 
 class Time(NamedTuple):
@@ -77,25 +71,19 @@ class Time(NamedTuple):
 
 
 def layers(model):
-    """The cost of each layer of a network, from the formulas above.
+    """The cost of each layer of a network, a list of `Layer` in the order of computation.
 
     Parameters
     ----------
     model : keras.Model
         A chain of layers on input [segment, frame, band], such as `audiolib.models.build` returns.
 
-    Returns
-    -------
-    list of Layer
-        In the order of computation.
-
     Raises
     ------
     AudiolibError
         If a layer is of a kind that has no formula here, or the layers do not form a chain.
     """
-    rows, field, stride = [], 1, 1
-    previous = None
+    rows, field, stride, previous = [], 1, 1, None
     for layer in model.layers:
         kind, outputs = type(layer).__name__, layer.output
         inputs = outputs if kind == "InputLayer" else layer.input
@@ -103,18 +91,46 @@ def layers(model):
             raise AudiolibError(f"{model.name}: layer {layer.name} does not simply follow the one before; no formula")
         previous = outputs
         shape_in, shape = tuple(inputs.shape[1:]), tuple(outputs.shape[1:])
-        parameters, multiply_adds = _count(layer, kind, shape_in, shape)
-        if _is_window(kind):
-            field += (_span(layer) - 1) * stride
+        if ("Conv" in kind and "Transpose" not in kind) or kind.startswith(("MaxPooling", "AveragePooling")):
+            size = _first(getattr(layer, "kernel_size", None) or layer.pool_size)
+            field += (size - 1) * _first(getattr(layer, "dilation_rate", 1)) * stride
             stride *= _first(layer.strides)
-        elif _is_global(kind):
+        elif _sees_all_frames(kind):
             field += (shape_in[0] - 1) * stride
-        values = 0 if kind in _VIEWS else int(np.prod(shape))
+        values = 0 if kind in ("Flatten", "Reshape") else math.prod(shape)
         if kind.startswith("Separable"):
-            values += int(np.prod(shape[:-1])) * shape_in[-1] * layer.depth_multiplier
+            values += math.prod(shape[:-1]) * shape_in[-1] * layer.depth_multiplier
         memory = values * (2 if "16" in layer.compute_dtype else 8 if "64" in layer.compute_dtype else 4)
-        rows.append(Layer(layer.name, kind, shape, parameters, multiply_adds, memory, field, stride))
+        multiply_adds = _multiply_adds(layer, kind, math.prod(shape[:-1]))
+        rows.append(Layer(layer.name, kind, shape, layer.count_params(), multiply_adds, memory, field, stride))
     return rows
+
+
+def _multiply_adds(layer, kind, positions):
+    """Each number of a kernel is used once for each position of the output, and so is each channel's scale."""
+    if _bare(kind) in _WITH_KERNELS:
+        return positions * sum(math.prod(each.shape) for each in layer.weights if "kernel" in each.name)
+    if kind == "BatchNormalization":
+        return positions * layer.moving_mean.shape[0]
+    if _bare(kind) not in _FREE and not _sees_all_frames(kind):
+        raise AudiolibError(f"layer {layer.name} is a {kind}, for which there is no formula here")
+    return 0
+
+
+_WITH_KERNELS = ("Conv", "DepthwiseConv", "SeparableConv", "Dense")
+_FREE = ("InputLayer", "Reshape", "ZeroPadding", "Dropout", "Activation", "ReLU", "MaxPooling", "AveragePooling")
+
+
+def _bare(kind):
+    return kind.removesuffix("1D").removesuffix("2D")
+
+
+def _sees_all_frames(kind):
+    return kind in ("Flatten", "TimeStatistics") or kind.startswith("Global")
+
+
+def _first(value):
+    return value[0] if isinstance(value, list | tuple) else value
 
 
 def summary(model, *, hop_seconds=512 / 22050, window_seconds=2048 / 22050):
@@ -130,16 +146,13 @@ def summary(model, *, hop_seconds=512 / 22050, window_seconds=2048 / 22050):
         The frontend's distance between frames and length of a frame. Default: librosa's at 22 050 Hz, as in the paper.
     """
     rows = layers(model)
-    kept = [row for row in rows if row.activation_bytes]
-    peak = max(a.activation_bytes + b.activation_bytes for a, b in itertools.pairwise(kept))
     field = next((row.field for row in reversed(rows) if len(row.shape) > 1), 1)
     return Summary(
         name=model.name,
         parameters=sum(row.parameters for row in rows),
-        trainable=sum(int(np.prod(v.shape)) for v in model.trainable_variables),
+        trainable=sum(math.prod(each.shape) for each in model.trainable_variables),
         multiply_adds=sum(row.multiply_adds for row in rows),
         activation_bytes=sum(row.activation_bytes for row in rows),
-        peak_bytes=peak,
         field=field,
         field_ms=1e3 * ((field - 1) * hop_seconds + window_seconds),
         covered=min(rows[-1].field, model.input_shape[1]),  # 'same' layers look beyond the edges, too
@@ -147,20 +160,15 @@ def summary(model, *, hop_seconds=512 / 22050, window_seconds=2048 / 22050):
 
 
 def table(*, frames, bands, classes=10, **seconds):
-    """The summary of every network of `audiolib.models` for one size of segment; `seconds` go to `summary`.
-
-    Returns
-    -------
-    dict
-        Name to `Summary`, or to None where the segment is shorter than `audiolib.networks.frames_needed`.
-    """
+    """Name to `Summary` of every network of `audiolib.models` for one size of segment, None where it is too short."""
     from audiolib import models
 
-    size = {"frames": frames, "bands": bands, "classes": classes}
-    if frames < 1:
-        raise AudiolibError(f"frames={frames}: must be at least 1")
-    long_enough = {name: frames >= networks.frames_needed(name) for name in networks.NAMES}
-    return {name: summary(models.build(name, **size), **seconds) if ok else None for name, ok in long_enough.items()}
+    frames = whole("frames", frames)
+    bills = dict.fromkeys(networks.NAMES)
+    for name in bills:
+        if frames >= networks.frames_needed(name):
+            bills[name] = summary(models.build(name, frames=frames, bands=bands, classes=classes), **seconds)
+    return bills
 
 
 def interleaved(functions, *, repeats=30, warm=2):
@@ -188,20 +196,9 @@ def interleaved(functions, *, repeats=30, warm=2):
 
 
 def median_interval(values, *, level=0.95):
-    """Median with an interval from order statistics, whatever the distribution.
+    """Median (a `Time`) with an interval from order statistics: the narrowest that covers it with this probability.
 
-    The narrowest between the k-th smallest and the k-th largest of the values that covers the true median with at least
-    the probability `level`: the number of values below it is binomial (n, 1/2).
-
-    Parameters
-    ----------
-    values : array_like [repeat]
-        At least 6 for a level of 0.95.
-
-    Returns
-    -------
-    Time
-        In the unit of the values.
+    At least 6 values are needed for a level of 0.95. The number of those below the median is binomial (n, 1/2).
 
     >>> tuple(median_interval([3, 1, 2, 6, 5, 4]))
     (3.5, 1.0, 6.0, 6)
@@ -245,53 +242,3 @@ def runner(model, *, batch=1, training=False, xla=False, seed=0):
         return lambda: model.train_on_batch(x, y)
     step = training_step(model, loss)
     return lambda: step(x, y)
-
-
-_VIEWS = ("Flatten", "Reshape")
-_FREE = ("InputLayer", "Reshape", "ZeroPadding2D", "Dropout", "Activation", "ReLU")
-
-
-def _is_window(kind):
-    """Whether a layer moves a kernel or a pool over the frames."""
-    return ("Conv" in kind and "Transpose" not in kind) or kind.startswith(("MaxPooling", "AveragePooling"))
-
-
-def _is_global(kind):
-    """Whether a layer sees all frames at once."""
-    return kind in ("Flatten", "TimeStatistics") or kind.startswith("Global")
-
-
-def _count(layer, kind, shape_in, shape):
-    """Parameters and multiply-adds of a layer."""
-    channels, positions = shape_in[-1], int(np.prod(shape[:-1]))
-    bias = shape[-1] * bool(getattr(layer, "use_bias", False))
-    match kind[:-2] if kind.endswith(("1D", "2D")) else kind:
-        case "SeparableConv":
-            middle = channels * layer.depth_multiplier
-            weights = int(np.prod(layer.kernel_size)) * middle + middle * layer.filters
-            return weights + bias, positions * weights
-        case "DepthwiseConv":
-            weights = int(np.prod(layer.kernel_size)) * channels * layer.depth_multiplier
-            return weights + bias, positions * weights
-        case "Conv":
-            weights = int(np.prod(layer.kernel_size)) * channels // layer.groups * layer.filters
-            return weights + bias, positions * weights
-        case "Dense":
-            return channels * layer.units + bias, positions * channels * layer.units
-        case "BatchNormalization":
-            return (2 + layer.scale + layer.center) * channels, positions * channels
-        case "MaxPooling" | "AveragePooling":
-            return 0, 0
-    if kind in _FREE or _is_global(kind):
-        return 0, 0
-    raise AudiolibError(f"layer {layer.name} is a {kind}, for which there is no formula here")
-
-
-def _span(layer):
-    """Frames that a kernel or a pool covers."""
-    size = _first(getattr(layer, "kernel_size", None) or layer.pool_size)
-    return (size - 1) * _first(getattr(layer, "dilation_rate", 1)) + 1
-
-
-def _first(value):
-    return value[0] if isinstance(value, list | tuple) else value

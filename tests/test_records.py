@@ -186,32 +186,6 @@ def made(record, *, right, seed=0, fold=None, model="standard", protocol="track"
     return record | {"recipe": recipe, "test": test}
 
 
-def test_the_table_has_a_row_a_recipe_over_its_seeds(record):
-    rows = records.table(
-        [made(record, right={"a": True, "b": s > 0}, seed=s) for s in range(3)]
-        + [made(record, right={"a": False, "b": True}, model="separable")]
-    )
-    separable, standard = rows
-    assert (standard["model"], standard["seeds"], standard["n"]) == ("standard", [0, 1, 2], 2)
-    assert standard["frontend"] == "mfcc5-6s"
-    assert standard["track_accuracy"]["value"] == pytest.approx(2.5 / 3)
-    assert separable["track_accuracy"] == {"value": 0.5, "low": None, "high": None, "n": 1, "sd": None}
-
-
-def test_folds_of_a_seed_are_one_measurement_weighed_by_their_tracks(record):
-    big = made(record, right={name: True for name in "abc"}, fold=1, protocol="artist-folds")
-    small = made(record, right={"d": False}, fold=2, protocol="artist-folds")
-    (row,) = records.table([big, small])
-    assert row["track_accuracy"]["value"] == 0.75 and row["n"] == 4 and row["folds"] == [1, 2]
-
-
-def test_recipes_that_differ_in_anything_have_rows_of_their_own(record):
-    plain = made(record, right={"a": True})
-    applied = made(record, right={"a": False})
-    applied["recipe"] = applied["recipe"] | {"model_options": {"separable_l2": "applied"}}
-    assert [row["n"] for row in records.table([plain, applied])] == [1, 1]
-
-
 def test_two_recipes_are_compared_on_the_tracks_that_both_were_tested_on(record):
     first = [made(record, right=dict.fromkeys("abcdefgh", False), seed=s) for s in (0, 1, 2)]
     second = [made(record, right=dict.fromkeys("abcdefgh", True), seed=s, model="separable") for s in (0, 1)]
@@ -243,8 +217,6 @@ def test_the_books_records_are_whole_and_of_its_studies():
 
 
 def test_records_that_repeat_one_another_are_not_counted_twice(record):
-    with pytest.raises(AudiolibError, match="1 of 2 records repeat"):
-        records.table([record, record])
     other = record | {"recipe": record["recipe"] | {"model": "standard-small"}}
     with pytest.raises(AudiolibError, match="1 of 2 records repeat"):
         records.compare([record], [record, other])
