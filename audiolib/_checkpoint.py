@@ -73,7 +73,10 @@ def resume(path, model, identity):
             header = json.loads(str(file["header"]))
             if header["format"] != FORMAT:
                 raise ValueError(f"format {header['format']!s:.20}, this is {FORMAT}")
-            history = _checked(header["history"])
+            history = header["history"]
+            numbers = [value for name in HISTORY for value in history[name]]
+            if not all(isinstance(each, int | float) for each in numbers) or len(set(map(len, history.values()))) > 1:
+                raise ValueError("its history is not a number an epoch")
             arrays = [file[f"{number:04d}"] for number in range(len(file.files) - 1)]
         differs = [name for name in identity if header["identity"].get(name) != identity[name]]
         if differs:
@@ -87,14 +90,6 @@ def resume(path, model, identity):
         return {}
     for variable, value in zip(state, arrays, strict=True):
         variable.assign(value)
-    return history
-
-
-def _checked(history):
-    """The history of a checkpoint, if it is one: under each name as many numbers as there were epochs."""
-    numbers = [value for name in HISTORY for value in history[name]]
-    if not all(isinstance(value, int | float) for value in numbers) or len(set(map(len, history.values()))) > 1:
-        raise ValueError("its history is not a number an epoch")
     return history
 
 

@@ -168,18 +168,8 @@ def path_of(recipe, folder):
 def find(recipe, folder, data=None):
     """The record of a recipe, or None if it has none: the one place that says what is done.
 
-    Parameters
-    ----------
-    recipe : Recipe
-    folder : path
-    data : dict, optional
-        What ``training.describe`` says of the features that are here; then a record of other data is refused. (That
-        the same audio gives other last digits on another processor makes it no other data.)
-
-    Raises
-    ------
-    AudiolibError
-        If the record is damaged, of another recipe, or of other data.
+    An AudiolibError if it is damaged, of another recipe or, where ``training.describe`` has told the ``data`` that are
+    here, of other data. (That the same audio gives other last digits on another processor makes it no other data.)
     """
     path = path_of(recipe, folder)
     if not path.exists():
@@ -206,12 +196,7 @@ def _difference(then, now):
 
 
 def compare(first, second):
-    """Paired test of two recipes on the tracks that both were tested on.
-
-    Parameters
-    ----------
-    first, second : sequence of dict
-        Records. Those with the same seed and fold (and data and protocol) are a pair; the others are left out.
+    """Paired test of two recipes by the runs ``first[i]`` and ``second[i]`` (pairs of records: ``comparison.matched``).
 
     Returns
     -------
@@ -221,29 +206,24 @@ def compare(first, second):
     Raises
     ------
     AudiolibError
-        If there is no pair, a pair was not tested on the same tracks, or a side has two records for one place.
+        If there is no pair, a run is there twice, or a pair does not share corpus, protocol, seed, fold and tracks.
     """
     def place(record):
-        recipe = record["recipe"]
-        return record["data"]["name"], recipe["protocol"], recipe["seed"], recipe["fold"]
+        return record["data"]["name"], *(record["recipe"][name] for name in ("protocol", "seed", "fold"))
 
-    for side in (first, second):
-        if repeats := len(side) - len({place(record) for record in side}):  # nobody knows which is meant
-            raise AudiolibError(f"{repeats} of {len(side)} records repeat the corpus, protocol, seed and fold of "
-                                "another one; give each once")  # fmt: skip
-    partners = {place(record): record for record in second}
-    pairs = [(record, partners[place(record)]) for record in first if place(record) in partners]
-    if not pairs:
-        raise AudiolibError("no two records share corpus, protocol, seed and fold; there is nothing to compare")
-    answers = [[record["test"]["tracks"] for record in side] for side in zip(*pairs, strict=True)]
-    for pair, one, two in zip(pairs, *answers, strict=True):
+    places, answers = ([[what(record) for record in side] for side in (first, second)]
+                       for what in (place, lambda record: record["test"]["tracks"]))  # fmt: skip
+    if places[0] != places[1] or not first:
+        raise AudiolibError("not pairs that share corpus, protocol, seed and fold; there is nothing to compare")
+    if repeats := len(places[0]) - len(set(places[0])):
+        raise AudiolibError(f"{repeats} of {len(places[0])} records repeat the place of another one; give each once")
+    for where, one, two in zip(places[0], *answers, strict=True):
         if one.keys() != two.keys():
-            raise AudiolibError(f"{' / '.join(map(str, place(pair[0])))}: the two runs were tested on different tracks")
-    names = sorted({name for tracks in answers[0] for name in tracks})
-    tie = (0, 1)  # a track that a pair was not tested on: wrong in both
+            raise AudiolibError(f"{' / '.join(map(str, where))}: the two runs were tested on different tracks")
+    names, tie = sorted(set().union(*answers[0])), (0, 1)  # a track that a pair was not tested on: wrong in both
     right = [[[len(set(tracks.get(name, tie))) == 1 for name in names] for tracks in side] for side in answers]
     difference = (np.sum(right[1]) - np.sum(right[0])) / sum(map(len, answers[0]))
-    return evaluation.paired_test(*right) | {"difference": float(difference), "pairs": len(pairs)}
+    return evaluation.paired_test(*right) | {"difference": float(difference), "pairs": len(first)}
 
 
 def _checksum(record):

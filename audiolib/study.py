@@ -31,12 +31,11 @@ ANSWER_SECONDS = 20  # that a dask scheduler has to answer
 
 def run(recipes, *, folder="results", jobs=1, threads=None, address=None, checkpoints=None, every=30.0, weights=False,
         choice=None, command=None, progress=True):  # fmt: skip
-    """Do all recipes that have no record yet.
+    """Do all recipes that have no record yet, in their order; the list of all their records.
 
     Parameters
     ----------
     recipes : sequence of Recipe
-        Done in this order.
     folder, checkpoints : path
         Where the records go, and unfinished runs (default: ``runs`` below the cache root).
     jobs : int
@@ -50,17 +49,10 @@ def run(recipes, *, folder="results", jobs=1, threads=None, address=None, checkp
         Least seconds between two checkpoints of a run.
     weights : bool
         Whether to keep the final weights, as ``.npz`` beside each record.
-    choice : dict, optional
-        How the recipes were chosen, for the records; see ``recipes.CHOICES``.
-    command : sequence of str, optional
-        What was typed, for the records.
+    choice, command
+        For the records: of ``recipes.CHOICES``, and the words that were typed.
     progress : bool
         Whether to show bars: of the study, and with one job of the epochs.
-
-    Returns
-    -------
-    list of dict
-        The records, in the order of the recipes.
 
     Raises
     ------
@@ -111,11 +103,6 @@ def verify(recipes, number, *, folder="results", draw=None, threads=None, progre
     list of dict
         For each: ``name``, ``recorded`` and ``again`` (accuracies of tracks with their intervals), and ``within``:
         whether the accuracies of segments and of tracks are within the recorded intervals.
-
-    Raises
-    ------
-    AudiolibError
-        As ``run``, and if there are not so many records.
     """
     done = _done(recipes, Path(folder), progress)
     chosen = sorted(done, key=lambda recipe: (done[recipe]["seconds"], recipe.key))
@@ -174,11 +161,10 @@ def _results(todo, jobs, address, options):
                     lost = error
                 except Exception as error:
                     yield {"recipe": futures[future], "error": f"its worker failed: {error}"}
-        if lost:
-            first = str(lost).splitlines()[0]  # of a page
-            raise AudiolibError(f"a worker process was lost ({first}); is there memory for {jobs} runs? Finished runs "
-                                "are recorded; call again, perhaps with fewer jobs, and the others go on from their "
-                                "checkpoints") from lost  # fmt: skip
+        if lost:  # its message is a page
+            raise AudiolibError(f"a worker process was lost ({str(lost).splitlines()[0]}); is there memory for {jobs} "
+                                "runs? Finished runs are recorded; call again, perhaps with fewer jobs, and the others "
+                                "go on from their checkpoints") from lost  # fmt: skip
 
 
 @contextmanager
