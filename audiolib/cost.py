@@ -21,7 +21,9 @@ Chapters: 08_separable, 09_architectures, 12_fair, 13_elsewhere
 """
 
 import math
+import re
 import time
+from collections import namedtuple
 from typing import NamedTuple
 
 import numpy as np
@@ -61,13 +63,13 @@ class Summary(NamedTuple):
     covered: int  # frames of the segment that reach the output at all (pools drop what is left over at the end)
 
 
-class Time(NamedTuple):
-    """A median with a distribution-free 95 % interval, in seconds."""
-
-    median: float
-    low: float
-    high: float
-    repeats: int
+#: A median with a distribution-free 95 % interval, in the unit of what was measured.
+Time = namedtuple("Time", "median low high repeats")
+# Kinds of layers without their "1D" or "2D": what moves a kernel or a pool over the frames, what sees all frames at
+# once, and what treats each frame by itself.
+WINDOWS = ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling")
+WHOLE = ("Flatten", "TimeStatistics", "GlobalAveragePooling", "GlobalMaxPooling")
+EACH = ("Dense", "BatchNormalization", "InputLayer", "Reshape", "ZeroPadding", "Dropout", "Activation", "ReLU")
 
 
 def layers(model):
@@ -85,65 +87,37 @@ def layers(model):
     """
     rows, field, stride, previous = [], 1, 1, None
     for layer in model.layers:
-        kind, outputs = type(layer).__name__, layer.output
-        inputs = outputs if kind == "InputLayer" else layer.input
+        name, outputs = type(layer).__name__, layer.output
+        inputs = outputs if name == "InputLayer" else layer.input
         if isinstance(inputs, list | tuple) or (previous is not None and inputs is not previous):
             raise AudiolibError(f"{model.name}: layer {layer.name} does not simply follow the one before; no formula")
         previous = outputs
-        shape_in, shape = tuple(inputs.shape[1:]), tuple(outputs.shape[1:])
-        if ("Conv" in kind and "Transpose" not in kind) or kind.startswith(("MaxPooling", "AveragePooling")):
-            size = _first(getattr(layer, "kernel_size", None) or layer.pool_size)
-            field += (size - 1) * _first(getattr(layer, "dilation_rate", 1)) * stride
-            stride *= _first(layer.strides)
-        elif _sees_all_frames(kind):
-            field += (shape_in[0] - 1) * stride
+        frames, channels, shape = inputs.shape[1], inputs.shape[-1], tuple(outputs.shape[1:])
+        positions, kind = math.prod(shape[:-1]), name.removesuffix("1D").removesuffix("2D")
+        if kind in WINDOWS:
+            size = layer.pool_size if "Pooling" in kind else layer.kernel_size
+            field += (size[0] - 1) * getattr(layer, "dilation_rate", (1,))[0] * stride
+            stride *= layer.strides[0]
+        elif kind in WHOLE:
+            field += (frames - 1) * stride
+        elif kind not in EACH:
+            raise AudiolibError(f"layer {layer.name} is a {name}, for which there is no formula here")
+        # Each number of a kernel is used once for each position of the output.
+        kernels = sum(math.prod(each.shape) for each in layer.weights if "kernel" in each.name)
         values = 0 if kind in ("Flatten", "Reshape") else math.prod(shape)
-        if kind.startswith("Separable"):
-            values += math.prod(shape[:-1]) * shape_in[-1] * layer.depth_multiplier
-        memory = values * (2 if "16" in layer.compute_dtype else 8 if "64" in layer.compute_dtype else 4)
-        multiply_adds = _multiply_adds(layer, kind, math.prod(shape[:-1]))
-        rows.append(Layer(layer.name, kind, shape, layer.count_params(), multiply_adds, memory, field, stride))
+        if kind == "SeparableConv":
+            values += positions * channels * layer.depth_multiplier
+        memory = values * int(re.sub(r"\D", "", layer.compute_dtype)) // 8  # "bfloat16" has 16 bits
+        work = positions * (channels if kind == "BatchNormalization" else kernels)
+        rows.append(Layer(layer.name, name, shape, layer.count_params(), work, memory, field, stride))
     return rows
-
-
-def _multiply_adds(layer, kind, positions):
-    """Each number of a kernel is used once for each position of the output, and so is each channel's scale."""
-    if _bare(kind) in _WITH_KERNELS:
-        return positions * sum(math.prod(each.shape) for each in layer.weights if "kernel" in each.name)
-    if kind == "BatchNormalization":
-        return positions * layer.moving_mean.shape[0]
-    if _bare(kind) not in _FREE and not _sees_all_frames(kind):
-        raise AudiolibError(f"layer {layer.name} is a {kind}, for which there is no formula here")
-    return 0
-
-
-_WITH_KERNELS = ("Conv", "DepthwiseConv", "SeparableConv", "Dense")
-_FREE = ("InputLayer", "Reshape", "ZeroPadding", "Dropout", "Activation", "ReLU", "MaxPooling", "AveragePooling")
-
-
-def _bare(kind):
-    return kind.removesuffix("1D").removesuffix("2D")
-
-
-def _sees_all_frames(kind):
-    return kind in ("Flatten", "TimeStatistics") or kind.startswith("Global")
-
-
-def _first(value):
-    return value[0] if isinstance(value, list | tuple) else value
 
 
 def summary(model, *, hop_seconds=512 / 22050, window_seconds=2048 / 22050):
     """The sums of `layers`, and the receptive field in ms.
 
-    A field of n frames hears ``(n - 1) hop + window``: the frames start a hop apart, and each is one window long.
-
-    Parameters
-    ----------
-    model : keras.Model
-        As for `layers`.
-    hop_seconds, window_seconds : float
-        The frontend's distance between frames and length of a frame. Default: librosa's at 22 050 Hz, as in the paper.
+    A field of n frames hears ``(n - 1) hop + window``: the frames start a hop apart, and each is one window long (by
+    default as librosa cuts 22 050 Hz, and the paper).
     """
     rows = layers(model)
     field = next((row.field for row in reversed(rows) if len(row.shape) > 1), 1)
@@ -183,8 +157,7 @@ def interleaved(functions, *, repeats=30, warm=2):
 
     Returns
     -------
-    float ndarray [function, repeat]
-        Seconds.
+    float ndarray [function, repeat], seconds
     """
     seconds = np.empty((len(functions), warm + repeats))
     for turn in range(warm + repeats):
@@ -210,7 +183,7 @@ def median_interval(values, *, level=0.95):
     return Time(float(np.median(values)), float(low), float(high), len(values))
 
 
-def runner(model, *, batch=1, training=False, xla=False, seed=0):
+def runner(model, *, batch=1, training=False, xla=False):
     """A function without arguments that does one step of a copy of a model on random segments.
 
     Parameters
@@ -223,12 +196,10 @@ def runner(model, *, batch=1, training=False, xla=False, seed=0):
         A training step (forward, back, Adam) as `audiolib.training` does it, instead of inference.
     xla : bool
         Let TensorFlow compile the step with XLA. (JAX always does; Keras's own default would, too.)
-    seed : int
-        Of the segments.
     """
     from audiolib._keras import Adam, keras, plain_settings, tf, training_step
 
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     x = random.standard_normal((batch, *model.input_shape[1:]), dtype=np.float32)
     y = random.integers(0, model.output_shape[-1], batch)
     with plain_settings():

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 import subprocess
@@ -45,7 +46,7 @@ ACCURACIES = ("segment_accuracy", "track_accuracy")
 
 def make(run, *, origin=None, choice=None):
     """The record of a run, a dict; ``origin`` gave the origin when the run began, ``recipes.CHOICES`` has choices."""
-    from audiolib import cost
+    from audiolib import cost, training
 
     test = run.test
     true, predicted = test["track_y"].tolist(), test["track_probabilities"].argmax(axis=1).tolist()
@@ -58,7 +59,7 @@ def make(run, *, origin=None, choice=None):
         "data": run.data,
         "split": {"digest": run.split.digest, **parts},
         "versions": run.versions,
-        "machine": run.machine | {"processor": _processor()},
+        "machine": {"cores": os.cpu_count(), "threads": training.threads(), "processor": _processor()},
         "origin": origin,
         "choice": choice,
         "parameters": run.model.count_params(),

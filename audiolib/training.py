@@ -56,7 +56,6 @@ class Run:
     seconds: float  # of training, over all resumptions
     data: dict  # what it was made from, see `describe`
     versions: dict
-    machine: dict
 
     @property
     def metrics(self):
@@ -107,7 +106,6 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     return Run(
         recipe, history, split, **judged, names=features.names, labels=features.labels, model=model,
         seconds=float(sum(history["seconds"])), data=describe(features), versions=_versions(),
-        machine={"cores": os.cpu_count(), "threads": _threads(), "processor": platform.machine()},
     )  # fmt: skip
 
 
@@ -127,9 +125,10 @@ def _fit(recipe, features, split, normal, model, loss, folder, progress, every):
         started = time.perf_counter()
         row = _epoch(recipe, model, step, split.train, y, augment, epoch)
         row["penalty"] = float(sum(map(float, model.losses)))
-        probabilities = predict(model, features.x, split.valid, *normal)
-        row["val_loss"] = _cross_entropy(probabilities, y[split.valid]) + row["penalty"]
-        row["val_accuracy"] = float(np.mean(probabilities.argmax(1) == y[split.valid]))
+        guessed, true = predict(model, features.x, split.valid, *normal), y[split.valid]
+        of_true = np.maximum(guessed[np.arange(len(true)), true], 1e-7)  # Keras clips there too
+        row["val_loss"] = float(-np.mean(np.log(of_true))) + row["penalty"]
+        row["val_accuracy"] = float(np.mean(guessed.argmax(1) == true))
         row["seconds"] = time.perf_counter() - started
         if not math.isfinite(row["loss"] + row["val_loss"]):  # the last step shows in val_loss alone
             raise AudiolibError(f"{recipe.name}: the loss of epoch {epoch + 1} is {row['loss']}, val_loss "
@@ -255,12 +254,13 @@ def set_threads(number):
         threading.set_intra_op_parallelism_threads(number)
         threading.set_inter_op_parallelism_threads(1)
     except RuntimeError as error:
-        if _threads() != number:
-            raise AudiolibError(f"threads={number}: TensorFlow has begun to compute with {_threads()} here; choose "
+        if threads() != number:
+            raise AudiolibError(f"threads={number}: TensorFlow has begun to compute with {threads()} here; choose "
                                 "before the first run") from error  # fmt: skip
 
 
-def _threads():
+def threads():
+    """How many cores TensorFlow uses in this process."""
     from audiolib._keras import tensorflow
 
     return tensorflow().config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
@@ -352,11 +352,6 @@ def _judge(model, features, rows, mean, deviation):
         "segment_accuracy": evaluation.accuracy(probabilities, y, clip=clip),
         "track_accuracy": evaluation.accuracy(votes, track_y),
     }  # fmt: skip
-
-
-def _cross_entropy(probabilities, y):
-    return float(-np.mean(np.log(np.maximum(probabilities[np.arange(len(y)), y], 1e-7))))  # Keras clips there too
-
 
 def _check_finite(features):
     finite = np.isfinite(features.x).all(axis=(1, 2))

@@ -221,7 +221,7 @@ def test_the_workers_of_a_killed_study_do_not_go_on(toys, tmp_path, cache_root):
 def test_a_study_runs_on_a_dask_cluster_by_its_address(toys, tmp_path):
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 1, "processes": False, "protocol": "tcp", "dashboard_address": None}
-    threads = training._threads()  # the worker is in this process, which may have begun to compute
+    threads = training.threads()  # the worker is in this process, which may have begun to compute
     with (
         distributed.LocalCluster(threads_per_worker=2, **options) as cluster,
         pytest.raises(AudiolibError, match=r"run 2 tasks at a time .* --nthreads 1"),
