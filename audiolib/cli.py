@@ -247,7 +247,7 @@ def train(corpus, results, threads, quiet, more, **parts):
     recipe = PAPER.replace(corpus=corpus, **parts)
     path = records.path_of(recipe, results)
     there = path.exists()
-    (record,) = study.run([recipe], folder=results, threads=threads, command=_command(), progress=not quiet)
+    (record,) = study.run([recipe], folder=results, threads=threads, progress=not quiet)
     if there:
         click.echo(f"{path} is there: this run was done; delete it to train again", err=True)
     _tell([record])
@@ -286,7 +286,7 @@ def study_(name, only, listing, jobs, address, weights, verify, draw, results, t
     if verify:
         return _tell_verified(study.verify(chosen, verify, draw=draw, **options))
     options |= {"jobs": jobs, "address": address, "weights": weights}
-    _tell(study.run(chosen, choice=recipes.CHOICES.get(name), command=_command(), **options))
+    _tell(study.run(chosen, choice=recipes.CHOICES.get(name), **options))
 
 
 def _list(recipes, folder):
@@ -303,11 +303,6 @@ def _list(recipes, folder):
         click.echo(f"{state:4}  {recipe.name}")
     if damaged:
         sys.exit(1)
-
-
-def _command():
-    """What was typed (nothing, where another program calls this one)."""
-    return ["python", "-m", "audiolib", *sys.argv[1:]] if Path(sys.argv[0]).parent.name == "audiolib" else None
 
 
 def _tell_verified(results):

@@ -75,15 +75,8 @@ EACH = ("Dense", "BatchNormalization", "InputLayer", "Reshape", "ZeroPadding", "
 def layers(model):
     """The cost of each layer of a network, a list of `Layer` in the order of computation.
 
-    Parameters
-    ----------
-    model : keras.Model
-        A chain of layers on input [segment, frame, band], such as `audiolib.models.build` returns.
-
-    Raises
-    ------
-    AudiolibError
-        If a layer is of a kind that has no formula here, or the layers do not form a chain.
+    The model is a chain of layers on input [segment, frame, band], such as `audiolib.models.build` returns; an
+    AudiolibError if it is no chain, or a layer of a kind that has no formula here.
     """
     rows, field, stride, previous = [], 1, 1, None
     for layer in model.layers:
@@ -148,16 +141,8 @@ def table(*, frames, bands, classes=10, **seconds):
 def interleaved(functions, *, repeats=30, warm=2):
     """Time several functions in rounds, each once a round, so that a busy moment of the machine hits all alike.
 
-    Parameters
-    ----------
-    functions : sequence of callable
-        Called without arguments; must have done their work when they return.
-    repeats, warm : int
-        Rounds that count, and rounds before them that do not (compilation, caches).
-
-    Returns
-    -------
-    float ndarray [function, repeat], seconds
+    They are called without arguments and must have done their work when they return. ``repeats`` rounds count, the
+    ``warm`` ones before them (compilation, caches) do not. Returns seconds, float [function, repeat].
     """
     seconds = np.empty((len(functions), warm + repeats))
     for turn in range(warm + repeats):

@@ -28,18 +28,16 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
 
     Parameters
     ----------
-    name : str
-        One of `networks.NAMES`.
+    name : str, one of `networks.NAMES`
     frames, bands, classes : int
-        Size of a segment, and number of classes.
     seed : int
-        Decides the first weights and the dropout: on one backend the same seed gives the same network. A layer draws by
-        its place, so twins start with equal weights where they have equal layers.
+        Decides the first weights and the dropout. A layer draws by its place, so twins start with equal weights where
+        they have equal layers.
     form : {"1d", "2d", None}
         "2d" is the paper's form: the segment is an image of one channel, the first kernel as wide as the image, all
-        others one band wide. "1d" is a sequence of frames with the bands as channels. Both compute the same numbers
-        from the same weights (`transfer` converts them) and start with the same; None takes "1d", the faster one on a
-        CPU. ``lachmish`` and ``square`` are images in either case.
+        others one band wide. "1d" (or None; it is faster on a CPU) is a sequence of frames with the bands as channels.
+        Both compute the same numbers from the same weights (`transfer` converts them) and start with the same.
+        ``lachmish`` and ``square`` are images in either case.
     separable_l2 : {"ignored", "applied"}
         What becomes of the L2 penalty that the paper passes to its separable layers as ``kernel_regularizer``. Keras 3
         refuses that argument; TensorFlow 2 took it and made both kernels without it (``SeparableConv.build`` at commit

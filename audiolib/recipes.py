@@ -18,8 +18,6 @@ frames: the paper's networks need up to 55 frames, and 3 s hold only 38 of the a
 Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import json
@@ -55,17 +53,14 @@ class Recipe:
     Parameters
     ----------
     corpus : str
-        A corpus known by name, a folder of ``<label>/<file>``, or a log-mel archive (``.npz``; a path that is not
-        absolute is looked for below the data root, then in the current folder).
+        Known by name, a folder of ``<label>/<file>``, or a log-mel archive (``.npz``, below the data root or here).
     frontend : dict
-        Fields of ``features.Frontend``; for an archive only ``kind``, ``n_mfcc`` and ``segment_seconds``. What is left
-        out takes its default (kind ``mfcc``), and is written down.
+        Fields of ``features.Frontend``; for an archive only ``ARCHIVE_FRONTEND``. Others take their default.
     model : str, one of ``networks.NAMES``
     model_options : dict
         Further arguments of ``models.build``.
     protocol : str, one of ``protocols.NAMES``
-    fold : int >= 1, optional
-        For the protocols that have folds.
+    fold : int >= 1, for the protocols that have folds
     seed : int >= 0
         Decides the split, the first weights, the order of the segments, the dropout and the augmentation.
     optimizer : "adam" or "sgd" (with Nesterov momentum 0.9)
@@ -165,10 +160,7 @@ class Recipe:
         return hash(self.key)
 
     def replace(self, **changes):
-        """The same recipe with other values in some fields; a dict replaces a dict.
-
-        Of the frontend, only what every kind of corpus knows goes along to another corpus.
-        """
+        """The same recipe with other values; of the frontend, another corpus takes only what every kind knows."""
         values = self.to_dict()
         if "corpus" in changes:
             values["frontend"] = {name: self.frontend[name] for name in ARCHIVE_FRONTEND if name in self.frontend}
@@ -226,9 +218,7 @@ def _mapping(what, value):
 #: ``model.fit(batch_size=64, epochs=500)`` do on 13 MFCCs under its own protocol.
 PAPER = Recipe()
 
-
 # --- the studies of the book ------------------------------------------------------------------------------------------
-
 SEEDS = (0, 1, 2)
 EPOCHS = 60  # of a short run; the runs of 500 in "paper" show what the difference is
 ARCHIVE = PAPER.replace(corpus="gtzan-logmel.npz", frontend={"kind": "mfcc", "n_mfcc": 13, "segment_seconds": 6.0})
@@ -249,13 +239,10 @@ MINI = PAPER.replace(corpus="gtzan-mini", epochs=EPOCHS)
 OURS = ARCHIVE.replace(normalization="standard", schedule="one-cycle", learning_rate=0.003, weight_decay=0.01)
 FAST = OURS.replace(model="statistics", frontend={"kind": "mel", "segment_seconds": 3.0}, epochs=15)
 BEST = OURS.replace(
-    model="square",
-    frontend={"kind": "mel", "segment_seconds": 6.0},
-    protocol="fault-filtered",
-    weight_decay=0.05,
-    epochs=40,
+    model="square", frontend={"kind": "mel", "segment_seconds": 6.0}, protocol="fault-filtered", weight_decay=0.05,
     augmentation={"mixup": 0.3, "time_mask": 0.2, "band_mask": 0.2, "time_shift": 1.0, "band_shift": 4, "band_gain": 4},
-)
+    epochs=40,
+)  # fmt: skip
 NO_GAIN = {"augmentation": {name: value for name, value in BEST.augmentation.items() if name != "band_gain"}}
 
 

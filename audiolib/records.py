@@ -24,14 +24,13 @@ not taken for a result. Its parts:
 Chapters: 10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 import platform
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +76,10 @@ def make(run, *, origin=None, choice=None):
     }
 
 
-def origin(command=None):
+def origin():
     """What code this is, a dict for ``make``; call it before the run, since files may change meanwhile.
 
-    Of the command that was typed (words), paths that begin at the root keep their last part alone: they are nobody
-    else's business.
+    Paths in the command that begin at the root keep their last part alone: they are nobody else's business.
     """
     root = Path(__file__).resolve().parent.parent
     commit = clean = None
@@ -97,12 +95,10 @@ def origin(command=None):
     except (OSError, subprocess.CalledProcessError):
         pass  # no git, or no checkout
     lock = root / "requirements.lock"
-    return {
-        "commit": commit,
-        "clean": clean,
-        "lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None,
-        "command": command and [re.sub(r"^(--[\w-]+=)?/.*/", r"\1.../", word) for word in command],
-    }
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
+    typed = [re.sub(r"^(--[\w-]+=)?/.*/", r"\1.../", word) for word in sys.argv[1:]]
+    command = ["python", "-m", "audiolib", *typed] if Path(sys.argv[0]).parent.name == "audiolib" else None
+    return {"commit": commit, "clean": clean, "lock": digest, "command": command}
 
 
 def _processor():

@@ -1,12 +1,10 @@
-"""Many recipes on many cores, and a record of each run.
+"""Many recipes (a *study*) on many cores or a dask cluster, and a record of each run.
 
-A *study* is a list of recipes (``recipes.STUDIES`` has those of the book). Each is a task for a process of its own on
-this machine or for a dask cluster by its address. What has a record is skipped. A record appears only when it is whole;
-a run that is interrupted, by Ctrl-C or the loss of its worker, goes on from its last checkpoint the next time.
+What has a record is skipped. A record appears only when it is whole; a run that is interrupted, by Ctrl-C or the loss
+of its worker, goes on from its last checkpoint the next time.
 """
 
-from __future__ import annotations
-
+import functools
 import json
 import os
 import tempfile
@@ -30,7 +28,7 @@ ANSWER_SECONDS = 20  # that a dask scheduler has to answer
 
 
 def run(recipes, *, folder="results", jobs=1, threads=None, address=None, checkpoints=None, every=30.0, weights=False,
-        choice=None, command=None, progress=True):  # fmt: skip
+        choice=None, progress=True):  # fmt: skip
     """Do all recipes that have no record yet, in their order; the list of all their records.
 
     Parameters
@@ -43,16 +41,14 @@ def run(recipes, *, folder="results", jobs=1, threads=None, address=None, checkp
     threads : int, optional
         Cores for each run; by default those of the machine divided by the jobs.
     address : str, optional
-        Of a dask scheduler, ``"tcp://host:8786"``; its workers then do the runs instead, one at a time each. They need
-        the library and the data; the records come back here.
-    every : float
-        Least seconds between two checkpoints of a run.
+        Of a dask scheduler, ``"tcp://host:8786"``, whose workers do the runs instead, one at a time each. They need the
+        library and the data; the records come back here.
     weights : bool
         Whether to keep the final weights, as ``.npz`` beside each record.
-    choice, command
-        For the records: of ``recipes.CHOICES``, and the words that were typed.
-    progress : bool
-        Whether to show bars: of the study, and with one job of the epochs.
+    choice : dict, optional
+        How the recipes were chosen, for the records; see ``recipes.CHOICES``.
+    every, progress
+        As in ``training.train``; epochs have a bar only where runs do not go side by side.
 
     Raises
     ------
@@ -72,7 +68,7 @@ def run(recipes, *, folder="results", jobs=1, threads=None, address=None, checkp
         "checkpoints": checkpoints and Path(checkpoints).resolve(),
         "threads": threads,
         "weights": weights,
-        "told": {"choice": choice, "origin": records.origin(command)},
+        "told": {"choice": choice, "origin": records.origin()},
         "training": {"every": every, "progress": progress and jobs == 1 and address is None},
     }
     bar = tqdm(total=len(recipes), initial=len(done), unit="run", desc="study", disable=not progress)
@@ -81,7 +77,10 @@ def run(recipes, *, folder="results", jobs=1, threads=None, address=None, checkp
         for result in results:
             name = result["recipe"].name
             if record := result.get("record"):
-                _keep(result, folder)
+                if result["weights"]:
+                    write_npz(folder / f"{name}.npz", result["weights"])
+                records.write(record, folder)
+                remove(result["checkpoint"])  # of no more use (on another machine it stays, in its cache)
                 bar.set_postfix_str(f"{name}: {record['test']['track_accuracy']['value']:.1%} of tracks")
             elif error := result.get("error"):
                 failed[error].append(name)
@@ -89,8 +88,8 @@ def run(recipes, *, folder="results", jobs=1, threads=None, address=None, checkp
             bar.update()
     if failed:
         number = sum(map(len, failed.values()))
-        first = (names[0] + f" and {len(names) - 1} more" * (len(names) > 1) for names in failed.values())
-        told = "; ".join(f"{name}: {error}" for name, error in zip(first, failed, strict=True))
+        told = "; ".join(names[0] + f" and {len(names) - 1} more" * (len(names) > 1) + f": {error}"
+                         for error, names in failed.items())  # fmt: skip
         raise AudiolibError(f"{number} of {len(recipes)} recipes did not work: {told}")
     return [records.find(recipe, folder) for recipe in recipes]
 
@@ -98,11 +97,8 @@ def run(recipes, *, folder="results", jobs=1, threads=None, address=None, checkp
 def verify(recipes, number, *, folder="results", draw=None, threads=None, progress=True):
     """Train some recorded recipes anew: those of the shortest trainings, or with the seed ``draw`` random ones.
 
-    Returns
-    -------
-    list of dict
-        For each: ``name``, ``recorded`` and ``again`` (accuracies of tracks with their intervals), and ``within``:
-        whether the accuracies of segments and of tracks are within the recorded intervals.
+    For each a dict: ``name``, ``recorded`` and ``again`` (accuracies of tracks with their intervals), and ``within``:
+    whether the accuracies of segments and of tracks are within the recorded intervals.
     """
     done = _done(recipes, Path(folder), progress)
     chosen = sorted(done, key=lambda recipe: (done[recipe]["seconds"], recipe.key))
@@ -125,21 +121,20 @@ def _done(recipes, folder, progress):
     """The records of those recipes that have one, by recipe, each compared with the data that are here."""
     from audiolib import training
 
-    here, done, differ = {}, {}, set()
+    @functools.cache  # recipes share their data
+    def here(corpus, frontend):
+        try:
+            return training.describe(training.load_features(recipe, progress=progress))
+        except AudiolibError as error:
+            warnings.warn(f"records of {corpus} are taken unchecked, without data ({error})", stacklevel=5)
+
+    done, differ = {}, set()
     for recipe in recipes:
-        if not records.path_of(recipe, folder).exists():
-            continue
-        source = recipe.corpus, json.dumps(recipe.frontend)
-        if source not in here:
-            try:
-                here[source] = training.describe(training.load_features(recipe, progress=progress))
-            except AudiolibError as error:
-                here[source] = None
-                warnings.warn(f"records of {recipe.corpus} are taken unchecked, without data ({error})", stacklevel=3)
-        data = here[source]
-        done[recipe] = record = records.find(recipe, folder, data)
-        if data and record["data"]["fingerprint"] != data["fingerprint"]:
-            differ.add(recipe.corpus)
+        if records.path_of(recipe, folder).exists():
+            data = here(recipe.corpus, json.dumps(recipe.frontend))
+            done[recipe] = record = records.find(recipe, folder, data)
+            if data and record["data"]["fingerprint"] != data["fingerprint"]:
+                differ.add(recipe.corpus)
     if differ:
         warnings.warn(f"{', '.join(sorted(differ))}: records of these same clips are taken, though their features are "
                       "not the same to the last bit (another processor or other versions of libraries)", stacklevel=3)
@@ -228,11 +223,3 @@ def _task(recipe, options):
         return {"recipe": recipe, "error": str(error)}
     except Exception as error:  # whatever it is, the other runs of the study go on
         return {"recipe": recipe, "error": f"an error that nobody foresaw, {type(error).__name__}: {error}"}
-
-
-def _keep(result, folder):
-    """Write what came back. Only then is the checkpoint of no more use (on another machine it stays, in its cache)."""
-    if result["weights"]:
-        write_npz(folder / f"{result['recipe'].name}.npz", result["weights"])
-    records.write(result["record"], folder)
-    remove(result["checkpoint"])

@@ -131,9 +131,9 @@ def _fit(recipe, features, split, normal, model, loss, folder, progress, every):
         row["val_accuracy"] = float(np.mean(guessed.argmax(1) == true))
         row["seconds"] = time.perf_counter() - started
         if not math.isfinite(row["loss"] + row["val_loss"]):  # the last step shows in val_loss alone
-            raise AudiolibError(f"{recipe.name}: the loss of epoch {epoch + 1} is {row['loss']}, val_loss "
-                                f"{row['val_loss']}; lower the learning rate ({recipe.learning_rate:g}) or use "
-                                "normalization 'standard'")  # fmt: skip
+            losses = f"{row['loss']}, val_loss {row['val_loss']}"
+            raise AudiolibError(f"{recipe.name}: the loss of epoch {epoch + 1} is {losses}; lower the learning rate "
+                                f"({recipe.learning_rate:g}) or use normalization 'standard'")  # fmt: skip
         for name, value in row.items():
             history.setdefault(name, []).append(value)
         if path and (time.monotonic() - saved >= every or epoch + 1 == recipe.epochs):
@@ -148,15 +148,8 @@ def _fit(recipe, features, split, normal, model, loss, folder, progress, every):
 class Augmentation:
     """Batches of the training part, normalised and changed as ``recipes.AUGMENTATIONS`` describes.
 
-    Parameters
-    ----------
-    settings : dict
-        Of the recipe; what is not there is off.
-    features : Features
-    train : int array [segment]
-        The training part. Cuts reach into the next segment of a clip only if that is in it too.
-    mean, deviation : float or array [band]
-        The input is normalised by them.
+    The settings are those of the recipe; what is not there is off. ``train`` (int [segment]) is the training part: cuts
+    reach into the next segment of a clip only if that is in it too. ``mean`` and ``deviation`` are float or [band].
     """
 
     def __init__(self, settings, features, train, mean, deviation):
@@ -226,18 +219,8 @@ def _read_archive(path, state, frontend):
 
 
 def predict(model, x, rows=None, mean=0.0, deviation=1.0, *, batch=256):
-    """Probabilities of segments: float32 [segment, class], each row adding up to 1.
-
-    Parameters
-    ----------
-    model : keras.Model
-    x : array [segment, frame, band]
-    rows : int array, optional
-        Which segments; all by default.
-    mean, deviation : float or array [band]
-        What the training normalised by.
-    batch : int
-        Segments at once.
+    """Probabilities of those segments of x [segment, frame, band] that `rows` names (all by default), `batch` at once:
+    float32 [segment, class], each row adding up to 1. The training normalised by mean and deviation, float or [band].
     """
     rows = np.arange(len(x)) if rows is None else rows
     result = [model.predict_on_batch((x[rows[i : i + batch]] - mean) / deviation) for i in range(0, len(rows), batch)]
@@ -357,18 +340,13 @@ def _check_finite(features):
     finite = np.isfinite(features.x).all(axis=(1, 2))
     if not finite.all():
         names = sorted({features.names[clip] for clip in features.clip[~finite]})
-        raise AudiolibError(
-            f"{features.corpus}: the features of {len(names)} clip(s) are not finite numbers: {', '.join(names[:3])}; "
-            "run `python -m audiolib check` and leave those clips out"
-        )
+        few = ", ".join(names[:3])
+        raise AudiolibError(f"{features.corpus}: the features of {len(names)} clip(s) are not finite numbers: {few}; "
+                            "run `python -m audiolib check` and leave those clips out")  # fmt: skip
 
 
 def describe(features):
-    """What records say of the data: sizes, frontend, and two digests.
-
-    ``fingerprint`` is of every bit of the features, which for audio depends on the processor and the versions of
-    libraries; ``content`` of the audio and what is said of its clips, which does not (None for an archive).
-    """
+    """What records say of the data: sizes, frontend, and two digests (``content`` does not depend on the processor)."""
     content = [features.names, features.clip_labels, features.groups, features.folds, features.digests]
     archived = "archive" in features.frontend or None in features.digests
     same = ("tracks", "frames", "bands", "hop_seconds", "frontend", "fingerprint")

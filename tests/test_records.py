@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,9 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def record(run):
     """Its record."""
-    choice = recipes.CHOICES["paper"]
-    return records.make(run, origin=records.origin(["python", "-m", "audiolib"]), choice=choice)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["/anywhere/audiolib/__main__.py"])
+        return records.make(run, origin=records.origin(), choice=recipes.CHOICES["paper"])
 
 
 # --- records ----------------------------------------------------------------------------------------------------------
@@ -89,10 +91,12 @@ def test_the_origin_is_unknown_outside_a_checkout_and_tells_no_folder_of_this_ma
     package.mkdir(parents=True)
     subprocess.run(["git", "init", "-q", tmp_path], check=True)  # somebody else's project around it
     monkeypatch.setattr(records, "__file__", str(package / "records.py"))
-    origin = records.origin(["python", "-m", "audiolib", "study", "--data", "/home/me/data", "--results=/home/me/r"])
+    monkeypatch.setattr(sys, "argv", [str(package / "__main__.py"), "study", "--data", "/me/data", "--results=/me/r"])
+    origin = records.origin()
     assert origin["commit"] is origin["clean"] is origin["lock"] is None
     assert origin["command"][-2:] == [".../data", "--results=.../r"]
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "argv", ["/bin/another-program", "study"])
     assert records.origin()["commit"] is None and records.origin()["command"] is None  # no git
 
 
