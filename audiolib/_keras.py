@@ -106,11 +106,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 def training_step(model, loss):
     """One step of training a compiled model on TensorFlow: what ``train_on_batch`` does, and nothing beside it.
 
-    Returns
-    -------
-    callable
-        From a batch float32 [segment, frame, band] and its classes, int [segment] or shares [segment, class], to
-        two numbers: the loss with all penalties, and the share of segments that the network had right (with dropout).
+    It is a function from a batch float32 [segment, frame, band] and its classes, int [segment] or shares [segment,
+    class], to the loss with all penalties and the share of segments that the network had right (with dropout).
     """
     weights = [variable.value for variable in model.trainable_variables]
 

@@ -137,11 +137,9 @@ def read(path):
         raise AudiolibError(f"{path} has format {record['format']!r}, this version reads 1 and {FORMAT}; {way_out}")
     if record.pop("checksum", None) != _checksum(record):
         raise AudiolibError(f"{path} was changed after it was written; {way_out}")
-    return _from_format_1(record) if record["format"] == 1 else record
-
-
-def _from_format_1(record):
-    new = {old: name for name, old in FORMAT_1.items()}
+    if record["format"] == FORMAT:
+        return record
+    new = {old: name for name, old in FORMAT_1.items()}  # what was not kept then is None
     return dict.fromkeys(("split", "origin", "choice", "multiply_adds")) | record | {
         "recipe": {new.get(name, name): value for name, value in record["recipe"].items()},
         "data": record["data"] | {"content": None},

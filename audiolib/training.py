@@ -88,7 +88,11 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
         Before the first epoch if the recipe does not work with its data; later if the loss is not finite.
     """
     features = load_features(recipe, progress=progress) if features is None else features
-    _check_finite(features)
+    finite = np.isfinite(features.x).all(axis=(1, 2))
+    if not finite.all():
+        names = sorted({features.names[clip] for clip in features.clip[~finite]})
+        raise AudiolibError(f"{features.corpus}: the features of {len(names)} clip(s) are not finite numbers: "
+                            f"{', '.join(names[:3])}; run `python -m audiolib check` and leave those out")  # fmt: skip
     if folder:
         _checkpoint.check_writable(folder)
     split = protocols.split(features, recipe.protocol, fold=recipe.fold, seed=recipe.seed)
@@ -335,15 +339,6 @@ def _judge(model, features, rows, mean, deviation):
         "segment_accuracy": evaluation.accuracy(probabilities, y, clip=clip),
         "track_accuracy": evaluation.accuracy(votes, track_y),
     }  # fmt: skip
-
-def _check_finite(features):
-    finite = np.isfinite(features.x).all(axis=(1, 2))
-    if not finite.all():
-        names = sorted({features.names[clip] for clip in features.clip[~finite]})
-        few = ", ".join(names[:3])
-        raise AudiolibError(f"{features.corpus}: the features of {len(names)} clip(s) are not finite numbers: {few}; "
-                            "run `python -m audiolib check` and leave those clips out")  # fmt: skip
-
 
 def describe(features):
     """What records say of the data: sizes, frontend, and two digests (``content`` does not depend on the processor)."""
