@@ -16,7 +16,7 @@ attribute (``audiolib.corpora``) and loaded when it is first asked for:
 ``recipes``      all that decides a training, as data; the studies of the book as lists of such
 ``training``     from a ``Recipe`` to a ``Run``: all that came of it; augmentation, checkpoints
 ``evaluation``   accuracy with its interval, votes over a track's segments, paired tests
-``records``      one small JSON file a run: read, write, find, table
+``records``      one small JSON file a run: read, write, find, compare
 ``study``        many recipes on many cores or a dask cluster; some of them trained anew, to verify
 ``comparison``   pairs of runs, leads with intervals, and the rule of verdicts
 ``audit``        what crosses from training to test in any data set: copies, siblings, groups; a clean split

@@ -3,11 +3,10 @@
 Chapters: 10_experiments
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -24,54 +23,45 @@ STALE_SECONDS = 600  # writing takes seconds; what is older than this is nobody'
 
 def check_writable(folder):
     """Make a folder and see that files can be written to it, before hours are spent."""
-    folder = Path(folder)
-    probe = folder / f".{os.getpid()}.probe"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise AudiolibError(
-            f"results cannot be written to {folder} ({error}); choose another folder (--results; for unfinished runs "
-            "AUDIOLIB_CACHE)"
-        ) from error
+        raise AudiolibError(f"results cannot be written to {folder} ({error}); choose another folder (--results; for "
+                            "unfinished runs AUDIOLIB_CACHE)") from error  # fmt: skip
 
 
-def write_npz(path, arrays):
-    """Write arrays to an ``.npz`` file that appears only when it is complete."""
-    path = Path(path)
+@contextlib.contextmanager
+def kept(path):
+    """As ``_files.written_whole``, in a folder that is made; an AudiolibError if the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as part, open(part, "wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
+        with written_whole(path) as part:
+            yield part
     except OSError as error:
         raise AudiolibError(f"{path} cannot be written ({error}); choose another folder or make room") from error
 
 
-def save(path, model, history, identity):
-    """Keep weights, optimizer state and history.
+def write_npz(path, arrays, **named):
+    """Write arrays under their numbers, and others by name, to an ``.npz`` file that is there whole or not at all."""
+    named |= {f"{number:04d}": np.asarray(each) for number, each in enumerate(arrays)}
+    with kept(path) as part, open(part, "wb") as file:
+        np.savez(file, **named)
+        file.flush()
+        os.fsync(file.fileno())
 
-    Parameters
-    ----------
-    path : path
-    model : keras.Model, compiled
-    history : dict of str to list of float
-    identity : dict
-        What the training is of (recipe, data, versions); only the same identity resumes.
-    """
+
+def save(path, model, history, identity):
+    """Keep the weights, optimizer state and history of a training of this identity (recipe, data, versions)."""
     header = json.dumps({"format": FORMAT, "identity": identity, "history": history})
-    arrays = {f"{number:04d}": np.asarray(each) for number, each in enumerate(_state(model))}
-    write_npz(path, {"header": np.array(header), **arrays})
+    write_npz(path, _state(model), header=np.array(header))
 
 
 def resume(path, model, identity):
     """Put a model where its training was, and give the history up to there; an empty one if there is nothing to resume.
 
-    A checkpoint that is damaged, or of other data or versions, is not used, and a warning says why.
+    A checkpoint that is damaged, or of another identity, is not used, and a warning says why.
     """
-    path = Path(path)
     for left in parts(path):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > STALE_SECONDS:
@@ -83,7 +73,10 @@ def resume(path, model, identity):
             header = json.loads(str(file["header"]))
             if header["format"] != FORMAT:
                 raise ValueError(f"format {header['format']!s:.20}, this is {FORMAT}")
-            history = _checked(header["history"])
+            history = header["history"]
+            numbers = [value for name in HISTORY for value in history[name]]
+            if not all(isinstance(each, int | float) for each in numbers) or len(set(map(len, history.values()))) > 1:
+                raise ValueError("its history is not a number an epoch")
             arrays = [file[f"{number:04d}"] for number in range(len(file.files) - 1)]
         differs = [name for name in identity if header["identity"].get(name) != identity[name]]
         if differs:
@@ -100,17 +93,9 @@ def resume(path, model, identity):
     return history
 
 
-def _checked(history):
-    """The history of a checkpoint, if it is one: under each name as many numbers as there were epochs."""
-    numbers = [value for name in HISTORY for value in history[name]]
-    if not all(isinstance(value, int | float) for value in numbers) or len(set(map(len, history.values()))) > 1:
-        raise ValueError("its history is not a number an epoch")
-    return history
-
-
 def remove(path):
     """Take away the checkpoint of a run that is recorded, and what killed workers left half-written of it."""
-    for each in (Path(path), *parts(Path(path))):
+    for each in (path, *parts(path)):
         each.unlink(missing_ok=True)
 
 

@@ -1,13 +1,12 @@
 """Keras as this library uses it: whatever the user's settings are, and on TensorFlow with the kernels that are fused.
 
-``~/.keras/keras.json`` of another project may name another backend, float16 or channels first. The backend is named
-here before Keras is imported, and everything is built and trained within `plain_settings`.
+``keras.json`` of another project may name another backend, float16 or channels first. The backend is named here before
+Keras is imported, and everything is built and trained within `plain_settings`.
 
-On TensorFlow three things are done here instead of by Keras 3, with the same numbers but for rounding. Its Adam makes
-a dozen passes over the weights, where ``ResourceApplyAdam`` makes one (of 20 million weights, that was half of a step).
-Its batch normalisation takes a dozen operations forward and as many back, ``FusedBatchNormV3`` one each. And beside a
-step of our own with the same operations ``train_on_batch`` took 1.15 times as long. `benchmarks/models.py` measures
-them together.
+On TensorFlow three things are done here instead of by Keras 3, with the same numbers but for rounding: its Adam makes a
+dozen passes over the weights (with 20 million of them half of a step), ``ResourceApplyAdam`` one; its batch
+normalisation takes a dozen operations forward and as many back, ``FusedBatchNormV3`` one each; and ``train_on_batch``
+took 1.15 times as long as a step of our own. `benchmarks/models.py` measures them together.
 """
 
 import contextlib
@@ -31,15 +30,11 @@ except Exception as error:  # of any kind: Keras takes what the file says as it 
         "variable, or move the file away"
     ) from error
 
+SETTINGS = ("floatx", "epsilon", "image_data_format", "dtype_policy")
+
 
 def tensorflow():
-    """TensorFlow, which trainings need.
-
-    Raises
-    ------
-    AudiolibError
-        If Keras computes with something else in this process.
-    """
+    """TensorFlow, which trainings need; an AudiolibError if Keras computes with something else in this process."""
     if tf is None:
         raise AudiolibError(
             f"Keras computes with {keras.backend.backend()} here, and trainings need TensorFlow; unset KERAS_BACKEND, "
@@ -51,8 +46,7 @@ def tensorflow():
 @contextlib.contextmanager
 def plain_settings(policy="float32"):
     """Keras's own settings for what is built within, and a dtype policy; afterwards those that were there before."""
-    config = keras.config
-    before = config.floatx(), config.epsilon(), config.image_data_format(), config.dtype_policy()
+    before = [getattr(keras.config, name)() for name in SETTINGS]
     _set("float32", 1e-7, "channels_last", policy)
     try:
         yield
@@ -60,11 +54,9 @@ def plain_settings(policy="float32"):
         _set(*before)
 
 
-def _set(floatx, epsilon, data_format, policy):
-    keras.config.set_floatx(floatx)
-    keras.config.set_epsilon(epsilon)
-    keras.config.set_image_data_format(data_format)
-    keras.config.set_dtype_policy(policy)
+def _set(*values):
+    for name, value in zip(SETTINGS, values, strict=True):
+        getattr(keras.config, f"set_{name}")(value)
 
 
 class Adam(keras.optimizers.Adam):
@@ -80,17 +72,11 @@ class Adam(keras.optimizers.Adam):
         dtype = variable.dtype
         step = tf.cast(self.iterations + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
-            var=_handle(variable),
-            m=_handle(self._momentums[place]),
-            v=_handle(self._velocities[place]),
-            beta1_power=tf.pow(tf.cast(self.beta_1, dtype), step),
-            beta2_power=tf.pow(tf.cast(self.beta_2, dtype), step),
-            lr=tf.cast(learning_rate, dtype),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=tf.cast(gradient, dtype),
-        )
+            var=_handle(variable), m=_handle(self._momentums[place]), v=_handle(self._velocities[place]),
+            beta1_power=tf.pow(tf.cast(self.beta_1, dtype), step), beta1=self.beta_1,
+            beta2_power=tf.pow(tf.cast(self.beta_2, dtype), step), beta2=self.beta_2,
+            lr=tf.cast(learning_rate, dtype), epsilon=self.epsilon, grad=tf.cast(gradient, dtype),
+        )  # fmt: skip
 
 
 def _handle(variable):
@@ -108,14 +94,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
         rows = tf.reshape(inputs, (-1, 1, 1, inputs.shape[-1]))
         # Its running averages are not used: their variance is that of a sample, n / (n - 1) times Keras's.
         result, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=rows,
-            scale=self.gamma,
-            offset=self.beta,
-            mean=tf.zeros(0),
-            variance=tf.zeros(0),
-            epsilon=self.epsilon,
+            x=rows, scale=self.gamma, offset=self.beta, mean=tf.zeros(0), variance=tf.zeros(0), epsilon=self.epsilon,
             is_training=True,
-        )
+        )  # fmt: skip
         n = tf.cast(tf.shape(rows)[0], "float32")
         for average, value in ((self.moving_mean, mean), (self.moving_variance, variance * (n - 1) / n)):
             average.assign(average * self.momentum + tf.stop_gradient(value) * (1 - self.momentum))
@@ -123,19 +104,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def training_step(model, loss):
-    """One step of training on TensorFlow: what ``model.train_on_batch`` does, and nothing beside it.
+    """One step of training a compiled model on TensorFlow: what ``train_on_batch`` does, and nothing beside it.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled, so that it has its optimizer.
-    loss : keras.losses.Loss
-
-    Returns
-    -------
-    callable
-        From a batch float32 [segment, frame, band] and its classes, int [segment] or shares [segment, class], to
-        two numbers: the loss with all penalties, and the share of segments that the network had right (with dropout).
+    It is a function from a batch float32 [segment, frame, band] and its classes, int [segment] or shares [segment,
+    class], to the loss with all penalties and the share of segments that the network had right (with dropout).
     """
     weights = [variable.value for variable in model.trainable_variables]
 

@@ -5,9 +5,12 @@ line ("Error: ...") and exit code 1; a wrong option in click's usage message and
 """
 
 import errno
+import json
+import os
 import signal
 import sys
 import warnings
+from pathlib import Path
 
 import click
 
@@ -42,26 +45,31 @@ class _Group(click.Group):
 def main():
     """Sound and its features, from a corpus on disk to the array a network sees.
 
-    \b
-    A first walk, without a network or an account:
-        python -m audiolib corpora                  what is known, and what is there
-        python -m audiolib check synthetic          read every clip of the built-in corpus
-        python -m audiolib features synthetic       its log-mel features, cached
-        python -m audiolib pack synthetic out.npz   the same as one small file
-
-    \b
-    Two folders, both yours to choose:
-        AUDIOLIB_DATA    holds the corpora
-        AUDIOLIB_CACHE   holds what can be made again
-
-    A CORPUS is a name from `corpora`, or a folder laid out as LABEL/FILE.
+    A CORPUS is a name from `corpora`, or a folder laid out as LABEL/FILE. The folder AUDIOLIB_DATA holds the corpora,
+    AUDIOLIB_CACHE what can be made again. Begin with `python -m audiolib check synthetic`.
     """
 
 
-_corpus = click.argument("corpus")
+def _use_data(context, option, folder):
+    if folder:
+        os.environ["AUDIOLIB_DATA"] = folder  # worker processes inherit it
+
+
+# What several commands take.
 _positive = click.IntRange(1)
+_cores = click.IntRange(1, 4096)  # TensorFlow takes no number of any size
+_folder = click.Path(exists=True, file_okay=False)
+_corpus = click.argument("corpus")
 _jobs = click.option("--jobs", type=int, help="Clips worked on at once; by default one a core.")
 _quiet = click.option("--quiet", is_flag=True, help="No progress bar.")
+_results = click.option("--results", default="results", show_default=True, help="Folder for the records.")
+_threads = click.option("--threads", type=_cores, help="Cores for a run; the numbers depend on it slightly.")
+_data = click.option("--data", type=_folder, callback=_use_data, expose_value=False, help="Instead of AUDIOLIB_DATA.")
+
+
+def _number(name, default, about, kind=None):
+    """An option that is a number and shows its default."""
+    return click.option(f"--{name}", type=kind, default=default, show_default=True, help=about)
 
 
 @main.command()
@@ -96,12 +104,9 @@ def _whereabouts(name):
 def fetch(name, quiet):
     """Bring a known corpus, or GTZAN's published lists (gtzan-splits), into AUDIOLIB_DATA.
 
-    The audio is verified clip by clip. If that fails, the message says how to do it by hand.
+    The audio is verified clip by clip.
 
-    \b
-    Examples:
-        python -m audiolib fetch fsdd
-        python -m audiolib fetch gtzan-splits
+    Example: python -m audiolib fetch fsdd
     """
     from audiolib.corpora import fetch, load
 
@@ -109,9 +114,9 @@ def fetch(name, quiet):
         from audiolib.protocols import LISTS, fetch_lists
 
         click.echo(f"{name}: {len(LISTS)} lists in {fetch_lists()}")
-        return
-    folder = fetch(name, progress=not quiet)
-    click.echo(f"{name}: {len(load(name, progress=not quiet))} clips in {folder}")
+    else:
+        folder = fetch(name, progress=not quiet)
+        click.echo(f"{name}: {len(load(name, progress=not quiet))} clips in {folder}")
 
 
 @main.command()
@@ -122,10 +127,7 @@ def check(corpus, quiet):
 
     Found are clips that cannot be read or hold no sound, and exact duplicates: the same audio under two names.
 
-    \b
-    Examples:
-        python -m audiolib check gtzan
-        python -m audiolib check ~/sounds
+    Example: python -m audiolib check ~/sounds
     """
     from audiolib.corpora import check, load
 
@@ -139,12 +141,12 @@ def check(corpus, quiet):
 @main.command()
 @_corpus
 @click.option("--kind", type=click.Choice(["mel", "mfcc"]), default="mel", show_default=True)
-@click.option("--sample-rate", type=int, default=22050, show_default=True, help="Hz to resample to.")
-@click.option("--n-fft", type=int, default=2048, show_default=True, help="Window in samples.")
-@click.option("--hop-length", type=int, default=512, show_default=True, help="Samples between frames.")
-@click.option("--n-mels", type=int, default=128, show_default=True, help="Mel bands.")
-@click.option("--n-mfcc", type=int, default=13, show_default=True, help="Coefficients, for mfcc.")
-@click.option("--segment-seconds", type=float, default=3.0, show_default=True, help="What a network sees at once.")
+@_number("sample-rate", 22050, "Hz to resample to.")
+@_number("n-fft", 2048, "Window in samples.")
+@_number("hop-length", 512, "Samples between frames.")
+@_number("n-mels", 128, "Mel bands.")
+@_number("n-mfcc", 13, "Coefficients, for mfcc.")
+@_number("segment-seconds", 3.0, "What a network sees at once.")
 @click.option("--pad-short", is_flag=True, help="Fill up clips shorter than a segment instead of skipping them.")
 @click.option("--no-cache", is_flag=True, help="Make them now, whatever is cached.")
 @_jobs
@@ -152,12 +154,7 @@ def check(corpus, quiet):
 def features(corpus, no_cache, jobs, quiet, **numbers):
     """Extract the features of a CORPUS into the cache, and say what they are.
 
-    \b
-    Examples:
-        python -m audiolib features synthetic
-        python -m audiolib features gtzan --kind mfcc
-        python -m audiolib features fsdd --sample-rate 8000 --n-fft 512 --hop-length 128 \\
-            --n-mels 40 --segment-seconds 0.5 --pad-short
+    Example: python -m audiolib features gtzan --kind mfcc
     """
     from audiolib.corpora import load
     from audiolib.features import Frontend, extract
@@ -180,12 +177,10 @@ def features(corpus, no_cache, jobs, quiet, **numbers):
 def pack(corpus, archive, seconds, jobs, quiet):
     """Write the log-mel spectrograms of a CORPUS into one small file, an ARCHIVE (.npz) to hand on.
 
-    \b
-    Read it again with audiolib.archive.read_archive. Example:
-        python -m audiolib pack synthetic synthetic-logmel.npz
-    """
-    from pathlib import Path
+    Read it again with audiolib.archive.read_archive.
 
+    Example: python -m audiolib pack synthetic synthetic-logmel.npz
+    """
     from audiolib.archive import read_archive, write_archive
     from audiolib.corpora import load
 
@@ -194,27 +189,18 @@ def pack(corpus, archive, seconds, jobs, quiet):
 
 
 @main.command()
-@click.option("--frames", type=int, default=130, show_default=True, help="Frames of a segment.")
-@click.option("--bands", type=int, default=13, show_default=True, help="MFCCs or mel bands of a frame.")
-@click.option("--classes", type=int, default=10, show_default=True)
-@click.option("--hop-length", type=_positive, default=512, show_default=True, help="Samples between frames.")
-@click.option("--n-fft", type=_positive, default=2048, show_default=True, help="Window in samples.")
-@click.option("--sample-rate", type=_positive, default=22050, show_default=True, help="Hz.")
-def models(frames, bands, classes, hop_length, n_fft, sample_rate):
-    """List the networks: parameters, multiply-adds for one segment, and how much sound one feature hears.
-
-    \b
-    Examples:
-        python -m audiolib models --frames 130 --bands 13
-        python -m audiolib models --frames 77 --bands 128
-    """
+@_number("frames", 130, "Frames of a segment.")
+@_number("bands", 13, "MFCCs or mel bands of a frame.")
+@_number("classes", 10, "What is told apart.")
+@_number("hop-length", 512, "Samples between frames.", _positive)
+@_number("n-fft", 2048, "Window in samples.", _positive)
+@_number("sample-rate", 22050, "Hz.", _positive)
+def models(hop_length, n_fft, sample_rate, **size):
+    """List the networks: parameters, multiply-adds for one segment, and how much sound one feature hears."""
     from audiolib import cost
     from audiolib.networks import frames_needed
 
-    rows = cost.table(
-        frames=frames, bands=bands, classes=classes,
-        hop_seconds=hop_length / sample_rate, window_seconds=n_fft / sample_rate,
-    )  # fmt: skip
+    rows = cost.table(**size, hop_seconds=hop_length / sample_rate, window_seconds=n_fft / sample_rate)
     click.echo(f"{'network':18}{'parameters':>12}{'multiply-adds':>15}   receptive field")
     for name, bill in rows.items():
         if bill is None:
@@ -224,43 +210,33 @@ def models(frames, bands, classes, hop_length, n_fft, sample_rate):
         click.echo(f"{name:18}{counts}   {bill.field} frames = {bill.field_ms:.0f} ms")
 
 
-_data = click.option("--data", type=click.Path(exists=True, file_okay=False), help="Instead of AUDIOLIB_DATA.")
-_results = click.option("--results", default="results", show_default=True, help="Folder for the records.")
-_cores = click.IntRange(1, 4096)  # TensorFlow takes no number of any size
-_threads = click.option("--threads", type=_cores, help="Cores for a run; the numbers depend on it slightly.")
-
-
 @main.command()
 @click.argument("corpus", default="synthetic")
 @click.option("--model", default="deep-separable", show_default=True, help="A network; see `models`.")
 @click.option("--protocol", default="segment", show_default=True, help="Who may be in train, valid and test.")
 @click.option("--fold", type=int, help="For protocols with folds.")
-@click.option("--epochs", type=int, default=500, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@_number("epochs", 500, "How often all of the training part is seen.")
+@_number("seed", 0, "Of all that is drawn at random.")
 @click.option("--set", "more", multiple=True, metavar="NAME=JSON", help="Any other part of the recipe; repeatable.")
 @click.option("--keep", type=click.Path(dir_okay=False), metavar="FILE", help="Keep the network, for `listen --model`.")
 @_results
 @_data
 @_threads
 @_quiet
-def train(corpus, results, data, threads, quiet, more, keep, **parts):
+def train(corpus, results, threads, quiet, more, keep, **parts):
     """Train one network on a CORPUS (or an archive .npz, below the data root or here) and record what came of it.
 
     The paper's recipe, but for what you say. Stopped and started again, it goes on where it was.
 
     \b
     Examples:
-        python -m audiolib train --epochs 5
         python -m audiolib train ~/my-sounds --protocol track --epochs 50 --keep mine.npz
         python -m audiolib train gtzan-logmel.npz --protocol fault-filtered --epochs 60 \\
             --set 'frontend={"kind": "mel", "segment_seconds": 6}' --set learning_rate=0.001
     """
-    import json
-
     from audiolib import records, study
     from audiolib.recipes import PAPER
 
-    _use_data(data)
     spoken_for = {"corpus", *parts}
     for each in more:
         name, _, value = each.partition("=")
@@ -275,7 +251,7 @@ def train(corpus, results, data, threads, quiet, more, keep, **parts):
     there, weights = path.exists(), path.with_suffix(".npz")
     if keep and there and not weights.exists():
         raise AudiolibError(f"{path} is there, but its weights are not; delete it, and it is trained again and kept")
-    options = {"threads": threads, "command": _command(), "progress": not quiet, "weights": bool(keep)}
+    options = {"threads": threads, "progress": not quiet, "weights": bool(keep)}
     (record,) = study.run([recipe], folder=results, **options)
     if keep:
         from audiolib import listen
@@ -299,35 +275,27 @@ def train(corpus, results, data, threads, quiet, more, keep, **parts):
 @_data
 @_threads
 @_quiet
-def study_(name, only, listing, jobs, address, weights, verify, draw, results, data, threads, quiet):
+def study_(name, only, listing, jobs, address, weights, verify, draw, results, threads, quiet):
     """Do the runs of a study that have no record yet: paper, leak, fair, mel, others, fast, best.
 
     Stop it at any time (Ctrl-C): what is finished is recorded, what is not goes on the next time.
 
-    \b
-    Examples:
-        python -m audiolib study paper --list
-        python -m audiolib study paper --jobs 2
-        python -m audiolib study fair --only fault-filtered --only seed0
-        python -m audiolib study fast --verify 1
+    Example: python -m audiolib study fair --only fault-filtered --only seed0
     """
     from audiolib import recipes
 
-    _use_data(data)
     chosen = [recipe for recipe in recipes.study(name) if all(text in recipe.name for text in only)]
     if not chosen:
         raise AudiolibError(f"no recipe of the study {name!r} has {' and '.join(only)} in its name; see --list")
     if listing:
-        _list(chosen, results)
-        return
+        return _list(chosen, results)
     from audiolib import study
 
     options = {"folder": results, "threads": threads, "progress": not quiet}
     if verify:
-        _tell_verified(study.verify(chosen, verify, draw=draw, **options))
-        return
+        return _tell_verified(study.verify(chosen, verify, draw=draw, **options))
     options |= {"jobs": jobs, "address": address, "weights": weights}
-    _tell(study.run(chosen, choice=recipes.CHOICES.get(name), command=_command(), **options))
+    _tell(study.run(chosen, choice=recipes.CHOICES.get(name), **options))
 
 
 def _list(recipes, folder):
@@ -346,21 +314,12 @@ def _list(recipes, folder):
         sys.exit(1)
 
 
-def _command():
-    """What was typed (nothing, where another program calls this one)."""
-    from pathlib import Path
-
-    return ["python", "-m", "audiolib", *sys.argv[1:]] if Path(sys.argv[0]).parent.name == "audiolib" else None
-
-
 def _tell_verified(results):
     """One line each; exit code 1 if one is not within its interval."""
     for each in results:
-        then, now = each["recorded"], each["again"]
-        click.echo(
-            f"{'within' if each['within'] else 'OUTSIDE'}  {each['name']}: recorded {then['value']:.1%} of tracks "
-            f"({then['low']:.1%} to {then['high']:.1%}), again {now['value']:.1%}"
-        )
+        word, then, now = "within" if each["within"] else "OUTSIDE", each["recorded"], each["again"]
+        click.echo(f"{word}  {each['name']}: recorded {then['value']:.1%} of tracks ({then['low']:.1%} to "
+                   f"{then['high']:.1%}), again {now['value']:.1%}")  # fmt: skip
     if not all(each["within"] for each in results):
         sys.exit(1)
 
@@ -427,23 +386,17 @@ def _tell_card(path, network):
     )
 
 
-def _use_data(folder):
-    import os
-
-    if folder:
-        os.environ["AUDIOLIB_DATA"] = folder  # worker processes inherit it
-
-
 def _tell(records):
-    from audiolib.records import table
+    """One line for each recipe, over its seeds and folds."""
+    from audiolib.comparison import accuracy, repeats
+    from audiolib.recipes import describe_frontend
 
-    for row in table(records):
-        where = f"{row['corpus']} {row['frontend']} {row['protocol']} {row['epochs']} epochs, seeds {row['seeds']}"
-        low, high = row["over_tracks"]
-        click.echo(
-            f"{row['model']:18}{where}: {row['segment_accuracy']['value']:.1%} of segments, "
-            f"{row['track_accuracy']['value']:.1%} of tracks ({low:.1%} to {high:.1%}, n = {row['n']})"
-        )
+    for group in repeats(records):
+        recipe, segments, tracks = group[0]["recipe"], accuracy(group, "segment"), accuracy(group)
+        click.echo(f"{recipe['model']:18}{recipe['corpus']} {describe_frontend(recipe['frontend'])} "
+                   f"{recipe['protocol']} {recipe['epochs']} epochs, seeds {tracks['seeds']}: "
+                   f"{segments['value']:.1%} of segments, {tracks['value']:.1%} of tracks "
+                   f"({tracks['low']:.1%} to {tracks['high']:.1%}, n = {tracks['n']})")  # fmt: skip
 
 
 @main.command()

@@ -20,33 +20,34 @@ machine with other work perhaps going on beside it, hence medians with intervals
 Chapters: 08_separable, 09_architectures, 12_fair, 13_elsewhere
 """
 
-import itertools
+import math
+import re
 import time
+from collections import namedtuple
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import quantile_test
 
 from audiolib import AudiolibError, networks
+from audiolib._checks import whole
 
 
 class Layer(NamedTuple):
-    """One row of the bill: a layer of a network that gets one segment."""
+    """One row of the bill: a layer of a network that gets one segment.
+
+    Bytes are those that it writes: its output and, in a separable layer, what its first step hands to its second; 0
+    where the output is only another view of the input (flatten, reshape).
+    """
 
     name: str
-    kind: str
-    """The name of its class in Keras."""
-    shape: tuple
-    """Shape of the output without the segment axis."""
+    kind: str  # the name of its class in Keras
+    shape: tuple  # of the output without the segment axis
     parameters: int
     multiply_adds: int
     activation_bytes: int
-    """Bytes that it writes: its output and, in a separable layer, what its first step hands to its second; 0 where the
-    output is only another view of the input (flatten, reshape)."""
-    field: int
-    """Frames of the segment that one output frame depends on."""
-    stride: int
-    """Frames of the segment between two output frames."""
+    field: int  # frames of the segment that one output frame depends on
+    stride: int  # frames of the segment between two output frames
 
 
 class Summary(NamedTuple):
@@ -56,90 +57,69 @@ class Summary(NamedTuple):
     parameters: int
     trainable: int
     multiply_adds: int
-    activation_bytes: int
-    """All outputs together: what training keeps of each segment for the way back."""
-    peak_bytes: int
-    """The largest of what a layer reads and writes: what inference needs at a time."""
-    field: int
-    """Receptive field in frames of the last layer that still has a time axis."""
+    activation_bytes: int  # all outputs together: what training keeps for the way back
+    field: int  # receptive field in frames of the last layer that still has a time axis
     field_ms: float
-    covered: int
-    """Frames of the segment that reach the output at all (pools drop what is left over at the end)."""
+    covered: int  # frames of the segment that reach the output at all (pools drop what is left over at the end)
 
 
-class Time(NamedTuple):
-    """A median with a distribution-free 95 % interval, in seconds."""
-
-    median: float
-    low: float
-    high: float
-    repeats: int
+#: A median with a distribution-free 95 % interval, in the unit of what was measured.
+Time = namedtuple("Time", "median low high repeats")
+# Kinds of layers without their "1D" or "2D": what moves a kernel or a pool over the frames, what sees all frames at
+# once, and what treats each frame by itself.
+WINDOWS = ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling")
+WHOLE = ("Flatten", "TimeStatistics", "GlobalAveragePooling", "GlobalMaxPooling")
+EACH = ("Dense", "BatchNormalization", "InputLayer", "Reshape", "ZeroPadding", "Dropout", "Activation", "ReLU")
 
 
 def layers(model):
-    """The cost of each layer of a network, from the formulas above.
+    """The cost of each layer of a network, a list of `Layer` in the order of computation.
 
-    Parameters
-    ----------
-    model : keras.Model
-        A chain of layers on input [segment, frame, band], such as `audiolib.models.build` returns.
-
-    Returns
-    -------
-    list of Layer
-        In the order of computation.
-
-    Raises
-    ------
-    AudiolibError
-        If a layer is of a kind that has no formula here, or the layers do not form a chain.
+    The model is a chain of layers on input [segment, frame, band], such as `audiolib.models.build` returns; an
+    AudiolibError if it is no chain, or a layer of a kind that has no formula here.
     """
-    rows, field, stride = [], 1, 1
-    previous = None
+    rows, field, stride, previous = [], 1, 1, None
     for layer in model.layers:
-        kind, outputs = type(layer).__name__, layer.output
-        inputs = outputs if kind == "InputLayer" else layer.input
+        name, outputs = type(layer).__name__, layer.output
+        inputs = outputs if name == "InputLayer" else layer.input
         if isinstance(inputs, list | tuple) or (previous is not None and inputs is not previous):
             raise AudiolibError(f"{model.name}: layer {layer.name} does not simply follow the one before; no formula")
         previous = outputs
-        shape_in, shape = tuple(inputs.shape[1:]), tuple(outputs.shape[1:])
-        parameters, multiply_adds = _count(layer, kind, shape_in, shape)
-        if _is_window(kind):
-            field += (_span(layer) - 1) * stride
-            stride *= _first(layer.strides)
-        elif _is_global(kind):
-            field += (shape_in[0] - 1) * stride
-        values = 0 if kind in _VIEWS else int(np.prod(shape))
-        if kind.startswith("Separable"):
-            values += int(np.prod(shape[:-1])) * shape_in[-1] * layer.depth_multiplier
-        memory = values * (2 if "16" in layer.compute_dtype else 8 if "64" in layer.compute_dtype else 4)
-        rows.append(Layer(layer.name, kind, shape, parameters, multiply_adds, memory, field, stride))
+        frames, channels, shape = inputs.shape[1], inputs.shape[-1], tuple(outputs.shape[1:])
+        positions, kind = math.prod(shape[:-1]), name.removesuffix("1D").removesuffix("2D")
+        if kind in WINDOWS:
+            size = layer.pool_size if "Pooling" in kind else layer.kernel_size
+            field += (size[0] - 1) * getattr(layer, "dilation_rate", (1,))[0] * stride
+            stride *= layer.strides[0]
+        elif kind in WHOLE:
+            field += (frames - 1) * stride
+        elif kind not in EACH:
+            raise AudiolibError(f"layer {layer.name} is a {name}, for which there is no formula here")
+        # Each number of a kernel is used once for each position of the output.
+        kernels = sum(math.prod(each.shape) for each in layer.weights if "kernel" in each.name)
+        values = 0 if kind in ("Flatten", "Reshape") else math.prod(shape)
+        if kind == "SeparableConv":
+            values += positions * channels * layer.depth_multiplier
+        memory = values * int(re.sub(r"\D", "", layer.compute_dtype)) // 8  # "bfloat16" has 16 bits
+        work = positions * (channels if kind == "BatchNormalization" else kernels)
+        rows.append(Layer(layer.name, name, shape, layer.count_params(), work, memory, field, stride))
     return rows
 
 
 def summary(model, *, hop_seconds=512 / 22050, window_seconds=2048 / 22050):
     """The sums of `layers`, and the receptive field in ms.
 
-    A field of n frames hears ``(n - 1) hop + window``: the frames start a hop apart, and each is one window long.
-
-    Parameters
-    ----------
-    model : keras.Model
-        As for `layers`.
-    hop_seconds, window_seconds : float
-        The frontend's distance between frames and length of a frame. Default: librosa's at 22 050 Hz, as in the paper.
+    A field of n frames hears ``(n - 1) hop + window``: the frames start a hop apart, and each is one window long (by
+    default as librosa cuts 22 050 Hz, and the paper).
     """
     rows = layers(model)
-    kept = [row for row in rows if row.activation_bytes]
-    peak = max(a.activation_bytes + b.activation_bytes for a, b in itertools.pairwise(kept))
     field = next((row.field for row in reversed(rows) if len(row.shape) > 1), 1)
     return Summary(
         name=model.name,
         parameters=sum(row.parameters for row in rows),
-        trainable=sum(int(np.prod(v.shape)) for v in model.trainable_variables),
+        trainable=sum(math.prod(each.shape) for each in model.trainable_variables),
         multiply_adds=sum(row.multiply_adds for row in rows),
         activation_bytes=sum(row.activation_bytes for row in rows),
-        peak_bytes=peak,
         field=field,
         field_ms=1e3 * ((field - 1) * hop_seconds + window_seconds),
         covered=min(rows[-1].field, model.input_shape[1]),  # 'same' layers look beyond the edges, too
@@ -147,36 +127,22 @@ def summary(model, *, hop_seconds=512 / 22050, window_seconds=2048 / 22050):
 
 
 def table(*, frames, bands, classes=10, **seconds):
-    """The summary of every network of `audiolib.models` for one size of segment; `seconds` go to `summary`.
-
-    Returns
-    -------
-    dict
-        Name to `Summary`, or to None where the segment is shorter than `audiolib.networks.frames_needed`.
-    """
+    """Name to `Summary` of every network of `audiolib.models` for one size of segment, None where it is too short."""
     from audiolib import models
 
-    size = {"frames": frames, "bands": bands, "classes": classes}
-    if frames < 1:
-        raise AudiolibError(f"frames={frames}: must be at least 1")
-    long_enough = {name: frames >= networks.frames_needed(name) for name in networks.NAMES}
-    return {name: summary(models.build(name, **size), **seconds) if ok else None for name, ok in long_enough.items()}
+    frames = whole("frames", frames)
+    bills = dict.fromkeys(networks.NAMES)
+    for name in bills:
+        if frames >= networks.frames_needed(name):
+            bills[name] = summary(models.build(name, frames=frames, bands=bands, classes=classes), **seconds)
+    return bills
 
 
 def interleaved(functions, *, repeats=30, warm=2):
     """Time several functions in rounds, each once a round, so that a busy moment of the machine hits all alike.
 
-    Parameters
-    ----------
-    functions : sequence of callable
-        Called without arguments; must have done their work when they return.
-    repeats, warm : int
-        Rounds that count, and rounds before them that do not (compilation, caches).
-
-    Returns
-    -------
-    float ndarray [function, repeat]
-        Seconds.
+    They are called without arguments and must have done their work when they return. ``repeats`` rounds count, the
+    ``warm`` ones before them (compilation, caches) do not. Returns seconds, float [function, repeat].
     """
     seconds = np.empty((len(functions), warm + repeats))
     for turn in range(warm + repeats):
@@ -188,20 +154,9 @@ def interleaved(functions, *, repeats=30, warm=2):
 
 
 def median_interval(values, *, level=0.95):
-    """Median with an interval from order statistics, whatever the distribution.
+    """Median (a `Time`) with an interval from order statistics: the narrowest that covers it with this probability.
 
-    The narrowest between the k-th smallest and the k-th largest of the values that covers the true median with at least
-    the probability `level`: the number of values below it is binomial (n, 1/2).
-
-    Parameters
-    ----------
-    values : array_like [repeat]
-        At least 6 for a level of 0.95.
-
-    Returns
-    -------
-    Time
-        In the unit of the values.
+    At least 6 values are needed for a level of 0.95. The number of those below the median is binomial (n, 1/2).
 
     >>> tuple(median_interval([3, 1, 2, 6, 5, 4]))
     (3.5, 1.0, 6.0, 6)
@@ -213,7 +168,7 @@ def median_interval(values, *, level=0.95):
     return Time(float(np.median(values)), float(low), float(high), len(values))
 
 
-def runner(model, *, batch=1, training=False, xla=False, seed=0):
+def runner(model, *, batch=1, training=False, xla=False):
     """A function without arguments that does one step of a copy of a model on random segments.
 
     Parameters
@@ -226,12 +181,10 @@ def runner(model, *, batch=1, training=False, xla=False, seed=0):
         A training step (forward, back, Adam) as `audiolib.training` does it, instead of inference.
     xla : bool
         Let TensorFlow compile the step with XLA. (JAX always does; Keras's own default would, too.)
-    seed : int
-        Of the segments.
     """
     from audiolib._keras import Adam, keras, plain_settings, tf, training_step
 
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     x = random.standard_normal((batch, *model.input_shape[1:]), dtype=np.float32)
     y = random.integers(0, model.output_shape[-1], batch)
     with plain_settings():
@@ -245,53 +198,3 @@ def runner(model, *, batch=1, training=False, xla=False, seed=0):
         return lambda: model.train_on_batch(x, y)
     step = training_step(model, loss)
     return lambda: step(x, y)
-
-
-_VIEWS = ("Flatten", "Reshape")
-_FREE = ("InputLayer", "Reshape", "ZeroPadding2D", "Dropout", "Activation", "ReLU")
-
-
-def _is_window(kind):
-    """Whether a layer moves a kernel or a pool over the frames."""
-    return ("Conv" in kind and "Transpose" not in kind) or kind.startswith(("MaxPooling", "AveragePooling"))
-
-
-def _is_global(kind):
-    """Whether a layer sees all frames at once."""
-    return kind in ("Flatten", "TimeStatistics") or kind.startswith("Global")
-
-
-def _count(layer, kind, shape_in, shape):
-    """Parameters and multiply-adds of a layer."""
-    channels, positions = shape_in[-1], int(np.prod(shape[:-1]))
-    bias = shape[-1] * bool(getattr(layer, "use_bias", False))
-    match kind[:-2] if kind.endswith(("1D", "2D")) else kind:
-        case "SeparableConv":
-            middle = channels * layer.depth_multiplier
-            weights = int(np.prod(layer.kernel_size)) * middle + middle * layer.filters
-            return weights + bias, positions * weights
-        case "DepthwiseConv":
-            weights = int(np.prod(layer.kernel_size)) * channels * layer.depth_multiplier
-            return weights + bias, positions * weights
-        case "Conv":
-            weights = int(np.prod(layer.kernel_size)) * channels // layer.groups * layer.filters
-            return weights + bias, positions * weights
-        case "Dense":
-            return channels * layer.units + bias, positions * channels * layer.units
-        case "BatchNormalization":
-            return (2 + layer.scale + layer.center) * channels, positions * channels
-        case "MaxPooling" | "AveragePooling":
-            return 0, 0
-    if kind in _FREE or _is_global(kind):
-        return 0, 0
-    raise AudiolibError(f"layer {layer.name} is a {kind}, for which there is no formula here")
-
-
-def _span(layer):
-    """Frames that a kernel or a pool covers."""
-    size = _first(getattr(layer, "kernel_size", None) or layer.pool_size)
-    return (size - 1) * _first(getattr(layer, "dilation_rate", 1)) + 1
-
-
-def _first(value):
-    return value[0] if isinstance(value, list | tuple) else value

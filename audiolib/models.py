@@ -5,80 +5,49 @@ log-mel bands) along time only: its first kernel covers all bands, so frequency 
 is a sequence of features. Each ends in a softmax over the classes; it is returned built but not compiled.
 
 All layers are Keras's own (batch normalisation with one kernel of TensorFlow in training, `audiolib._keras`), because
-nothing equal was faster on a CPU without XLA (forward and back, 32 segments of the shapes that occur here, 2 cores): a
-separable layer whose depthwise step is a sum of shifted products took 1.0 to 2.8 times as long as ``SeparableConv1D``,
-a convolution as one matrix product over unfolded frames 0.9 to 2.3 times as long as ``Conv1D``, pooling by reshaping
-1.5 to 5 times as long as ``MaxPooling1D``. Training steps of whole networks took 1.0 to 1.5 times as long in the 2-D
-form as in the 1-D form. `benchmarks/models.py` times them.
+nothing equal was faster on a CPU without XLA: separable layers as sums of shifted products took 1.0 to 2.8 times as
+long, convolutions as one matrix product over unfolded frames 0.9 to 2.3, pooling by reshaping 1.5 to 5, and whole
+training steps in the 2-D form 1.0 to 1.5 times those in the 1-D form. `benchmarks/models.py` times them.
 
 Chapters: 07_cnn, 08_separable, 09_architectures, 10_experiments, 12_fair, 13_elsewhere
 """
 
 import numpy as np
 
-from audiolib import AudiolibError
+from audiolib import AudiolibError, networks
+from audiolib._checks import number, one_of, whole
 from audiolib._keras import BatchNormalization, keras, plain_settings
-from audiolib.networks import (
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    Mean,
-    Norm,
-    Pool,
-    Separable,
-    Square,
-    Statistics,
-    frames_needed,
-    steps,
-)  # fmt: skip
 
 layers, ops = keras.layers, keras.ops
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # and Keras's name of the policy
 
 
-def build(
-    name,
-    *,
-    frames,
-    bands,
-    classes=10,
-    seed=0,
-    form=None,
-    separable_l2="ignored",
-    norm_momentum=0.99,
-    precision="float32",
-):
+def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="ignored", norm_momentum=0.99,
+          precision="float32"):  # fmt: skip
     """One of the networks, with fresh weights, not compiled.
 
     Parameters
     ----------
-    name : str
-        One of `NAMES`.
-    frames, bands : int
-        Size of a segment.
-    classes : int
-        Number of classes.
+    name : str, one of `networks.NAMES`
+    frames, bands, classes : int
     seed : int
-        Decides the first weights and the dropout: on one backend the same seed gives the same network. A layer draws by
-        its place, so twins start with equal weights where they have equal layers.
+        Decides the first weights and the dropout. A layer draws by its place, so twins start with equal weights where
+        they have equal layers.
     form : {"1d", "2d", None}
         "2d" is the paper's form: the segment is an image of one channel, the first kernel as wide as the image, all
-        others one band wide. "1d" is a sequence of frames with the bands as channels. Both compute the same numbers
-        from the same weights (`transfer` converts them), and the same seed gives both the same weights; None takes the
-        one that is faster on a CPU, "1d". ``lachmish`` and ``square`` are images in either case.
+        others one band wide. "1d" (or None; it is faster on a CPU) is a sequence of frames with the bands as channels.
+        Both compute the same numbers from the same weights (`transfer` converts them) and start with the same.
+        ``lachmish`` and ``square`` are images in either case.
     separable_l2 : {"ignored", "applied"}
         What becomes of the L2 penalty that the paper passes to its separable layers as ``kernel_regularizer``. Keras 3
-        refuses that argument. In the Keras inside TensorFlow 2 (``tensorflow/python/keras/layers/convolutional.py``,
-        read at commit 0174bcb3) ``SeparableConv`` passes it on to ``Conv.__init__``, which stores it, but
-        ``SeparableConv.build`` makes its two kernels with ``depthwise_regularizer`` and ``pointwise_regularizer`` only:
-        nothing was regularised (TensorFlow's issue 41093 of 2020 shows it: no penalty among the losses). "ignored" does
-        what such code did, "applied" what it says: the penalty on both kernels. In the twins with standard convolutions
-        the option holds for those that stand in their place, so that both of a pair are penalised or neither.
+        refuses that argument; TensorFlow 2 took it and made both kernels without it (``SeparableConv.build`` at commit
+        0174bcb3, issue 41093 of 2020), so nothing was regularised. "ignored" does what such code did, "applied" what it
+        says: the penalty on both kernels. In the twins with standard convolutions the option holds for those that stand
+        in their place, so that both of a pair are penalised or neither.
     norm_momentum : float, 0 to below 1
         What a training step leaves of the running averages of batch normalisation, by which an answer is normalised.
-        They start at 0 and 1 and fade with its powers. At Keras's default a few hundred steps are too few for the
-        separable networks, whose first signals are far smaller than 1 (10_experiments); 0.9 needs a tenth of them.
+        They start at 0 and 1; at Keras's default a few hundred steps are too few for the separable networks, whose
+        first signals are far smaller than 1 (10_experiments). 0.9 needs a tenth of them.
     precision : {"float32", "bfloat16"}
         In which layers compute; weights are float32. Keras's global settings (``keras.json``) have no say.
 
@@ -92,30 +61,23 @@ def build(
     AudiolibError
         If the name or an option is unknown, or the segment is too short for the convolutions and pools.
     """
-    chain = steps(name)
-    for what, value, known in (
-        ("form", form, ("1d", "2d", None)), ("separable_l2", separable_l2, ("ignored", "applied")),
-        ("precision", precision, tuple(PRECISIONS)),
-    ):  # fmt: skip
-        if value not in known:
-            raise AudiolibError(f"{what}={value!r}: choose one of {', '.join(map(repr, known))}")
-    if not isinstance(norm_momentum, int | float) or not 0 <= norm_momentum < 1:
-        raise AudiolibError(f"norm_momentum={norm_momentum!r}: a number from 0 to below 1 is needed")
+    chain = networks.steps(name)
+    one_of("form", form or "1d", ("1d", "2d"))
+    one_of("separable_l2", separable_l2, ("ignored", "applied"))
+    one_of("precision", precision, PRECISIONS)
+    number("norm_momentum", norm_momentum, 0, 0.9999)
     for what, value, least in (("bands", bands, 1), ("classes", classes, 2), ("seed", seed, 0)):
-        if value < least:
-            raise AudiolibError(f"{what}={value}: must be at least {least}")
-    if frames < frames_needed(name):
-        raise AudiolibError(
-            f"{name}: a segment of {frames} frames is too short, its convolutions and pools need at least "
-            f"{frames_needed(name)} frames; choose longer segments or a smaller hop"
-        )
+        whole(what, value, least, 2**32 - 1)
+    if frames < (needed := networks.frames_needed(name)):
+        raise AudiolibError(f"{name}: a segment of {frames} frames is too short, its convolutions and pools need at "
+                            f"least {needed} frames; choose longer segments or a smaller hop")  # fmt: skip
     with plain_settings(PRECISIONS[precision]):
         return _chained(name, chain, frames, bands, classes, seed, form, separable_l2, norm_momentum)
 
 
 def _chained(name, chain, frames, bands, classes, seed, form, separable_l2, norm_momentum):
     """The layers of a chain one after the other, and a softmax."""
-    form = "2d" if any(isinstance(step, Square) for step in chain) else form or "1d"
+    form = "2d" if any(isinstance(step, networks.Square) for step in chain) else form or "1d"
     x = inputs = keras.Input((frames, bands), name="segment")
     if form == "2d":
         x = layers.Reshape((frames, bands, 1), name="image")(x)
@@ -126,25 +88,25 @@ def _chained(name, chain, frames, bands, classes, seed, form, separable_l2, norm
         options = {"name": f"{kind}_{number}"}
         padding = "same" if getattr(step, "same", False) else "valid"
         seeds = _seeds(seed, place)
-        if isinstance(step, Conv | Separable) and place > 0 and separable_l2 == "ignored":
+        if isinstance(step, networks.Conv | networks.Separable) and place > 0 and separable_l2 == "ignored":
             step = step._replace(l2=0.0)
         match step:
-            case Norm():
+            case networks.Norm():
                 x = BatchNormalization(momentum=norm_momentum, **options)(x)
-            case Dropout(rate):
+            case networks.Dropout(rate):
                 x = layers.Dropout(rate, seed=seeds[0], **options)(x)
-            case Flatten():
+            case networks.Flatten():
                 x = layers.Flatten(**options)(x)
-            case Statistics():
+            case networks.Statistics():
                 x = TimeStatistics(**options)(x)
-            case Dense(units, l2):
+            case networks.Dense(units, l2):
                 x = layers.Dense(units, "relu", **_weights("kernel", seeds[0], l2), **options)(x)
-            case Mean():
+            case networks.Mean():
                 x = _kind("GlobalAveragePooling", form)(**options)(x)
-            case Pool(size, across):
+            case networks.Pool(size, across):
                 size = size if form == "1d" else (size, min(across, x.shape[2]))
                 x = _kind("MaxPooling", form)(size, padding=padding, **options)(x)
-            case Conv(filters, width, l2):
+            case networks.Conv(filters, width, l2):
                 across = bands if place == 0 else 1  # the first kernel is as wide as the image
                 size = width if form == "1d" else (width, across)
                 weights = _weights("kernel", seeds[0], l2)
@@ -154,11 +116,11 @@ def _chained(name, chain, frames, bands, classes, seed, form, separable_l2, norm
                     limit = (6 / (width * bands * (1 + filters))) ** 0.5
                     weights["kernel_initializer"] = keras.initializers.RandomUniform(-limit, limit, seeds[0])
                 x = _kind("Conv", form)(filters, size, activation="relu", **weights, **options)(x)
-            case Separable(filters, width, l2):
+            case networks.Separable(filters, width, l2):
                 size = width if form == "1d" else (width, 1)
                 weights = _weights("depthwise", seeds[0], l2) | _weights("pointwise", seeds[1], l2)
                 x = _kind("SeparableConv", form)(filters, size, activation="relu", **weights, **options)(x)
-            case Square(filters, width, same, separable):
+            case networks.Square(filters, width, same, separable):
                 if not same:  # Keras pads both axes or none; we pad the bands only
                     x = layers.ZeroPadding2D((0, width // 2), name=f"edge_{number}")(x)
                 layer, weights = layers.Conv2D, _weights("kernel", seeds[0])
@@ -177,25 +139,17 @@ def _kind(name, form):
 
 def _weights(of, seed, l2=0.0):
     """How a layer's weights start and are penalised; each initializer has its own seed, or twins would differ."""
-    return {
-        f"{of}_initializer": keras.initializers.GlorotUniform(seed),
-        f"{of}_regularizer": keras.regularizers.L2(l2) if l2 else None,
-    }
+    penalty = keras.regularizers.L2(l2) if l2 else None
+    return {f"{of}_initializer": keras.initializers.GlorotUniform(seed), f"{of}_regularizer": penalty}
+
+
+def _seeds(seed, place):
+    """Two seeds for the layer at a place of a network (31 bits, which every backend takes)."""
+    return [int(s) for s in np.random.SeedSequence((seed, place)).generate_state(2) >> 1]
 
 
 def transfer(source, target):
-    """Give a network the weights of the same network in the other form.
-
-    Parameters
-    ----------
-    source, target : keras.Model
-        Built with the same name and sizes; their weights differ by axes of length 1.
-
-    Raises
-    ------
-    AudiolibError
-        If the two are not the same network.
-    """
+    """Give a network the weights of the same network in the other form: they differ by axes of length 1."""
     theirs, ours = source.get_weights(), target.weights
     if [w.size for w in theirs] != [int(np.prod(w.shape)) for w in ours]:
         raise AudiolibError(f"{source.name} and {target.name} have weights of different sizes; build both alike")
@@ -213,8 +167,3 @@ class TimeStatistics(layers.Layer):
         # The square root has no slope at 0, which a channel that is silent all the time reaches after ReLU.
         norm = ops.sqrt(ops.maximum(square, 1e-12))
         return ops.concatenate([ops.mean(x, axis=time), ops.max(x, axis=time), norm], axis=-1)
-
-
-def _seeds(seed, place):
-    """Two seeds for the layer at a place of a network (31 bits, which every backend takes)."""
-    return [int(s) for s in np.random.SeedSequence((seed, place)).generate_state(2) >> 1]

@@ -19,107 +19,49 @@
 ``square-separable``  its twin: all convolutions but the first depthwise separable
 ====================  =================================================================================================
 
-The paper prints all three of its networks as Keras code, and here they are layer by layer. What it does not name there
-is Keras's default: 'valid' convolutions and pools, a bias in every layer. Its first pool reads
-``MaxPooling2D((4, 1), 4)``: 4 frames by 1 band, moved by 4 frames *and 4 bands*. The first kernel has left a single
-band, and of 1 band a stride of 4 keeps that one, as a stride of 1 would; so it is a pool over time alone, `Pool` (4),
-and so are the others. The counts of parameters follow, for 130 frames of 13 MFCCs: 21 862 410 in the first network,
-21 274 634 in the second, 1 010 570 in the third.
+The paper prints its networks as Keras code; what it does not name is Keras's default: 'valid' convolutions and pools, a
+bias in every layer. Its first pool, ``MaxPooling2D((4, 1), 4)``, moves by 4 frames *and 4 bands*; of the single band
+that the first kernel has left it keeps that one, so it is a pool over time alone, and so are the others. For 130 frames
+of 13 MFCCs the three have 21 862 410, 21 274 634 and 1 010 570 parameters.
 
-``lachmish`` is as its author's code has it: 'same' convolutions of 149, 73 and 35 filters, 'same' pools, a quarter
-dropped after each, a hidden layer of 2^13. His input had two values a cell, ours has one, the level in dB; so his
-first kernels had twice the weights. It takes 128 mel bands as in his work and, as the paper says of it, 13 MFCCs.
+``lachmish`` is as its author's code has it, but that his input had two values a cell, so that his first kernels had
+twice the weights. Dieleman's post leaves open how many convolutions there are, the widths of the later ones and the
+rate of the dropout: as in the paper's first network, from which ``temporal-pooling`` differs in its head alone.
 
-Dieleman's post gives kernels of 4 frames, 256 of them in the first layer, pools of 4 and then 2, mean, maximum and L2
-norm over time, and two dense layers of 2048 with dropout. It does not give in words how many convolutions there are,
-the widths of the later ones, or the rate of the dropout: three, 256 and 512, and 0.3 are taken from the paper's own
-first network, so that ``temporal-pooling`` differs from it in its head alone.
-
-The first convolution of a separable twin is always a standard one, as in the paper. Here it must be: its input has one
-channel, of which a depthwise step would make one filtered picture, and the 1 x 1 kernels then 16 copies of that one in
-other strengths.
+The first convolution of a separable twin is a standard one, as in the paper. It must be: of an input of one channel a
+depthwise step would make one filtered picture, and the 1 x 1 kernels then 16 copies of that one in other strengths.
 
 Chapters: 09_architectures
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 from audiolib import AudiolibError
 
-
-class Conv(NamedTuple):
-    """A standard convolution of `width` frames; `l2` is the strength of its weight penalty."""
-
-    filters: int
-    width: int
-    l2: float = 0.0
-
-
-class Square(NamedTuple):
-    """A convolution over `width` frames by `width` bands, 0 beyond the lowest and the highest band.
-
-    `same`: 0 before the first and after the last frame, too, so that as many frames leave as entered. `separable`: each
-    channel filtered by itself, then mixed with 1 x 1 kernels.
-    """
-
-    filters: int
-    width: int = 3
-    same: bool = False
-    separable: bool = False
-
-
-class Separable(NamedTuple):
-    """A depthwise separable convolution: each channel filtered over `width` frames, then mixed with 1 x 1 kernels."""
-
-    filters: int
-    width: int
-    l2: float = 0.0
+#: A standard convolution of `width` frames; `l2` is the strength of its weight penalty.
+Conv = namedtuple("Conv", "filters width l2", defaults=[0.0])
+#: A depthwise separable one: each channel filtered over `width` frames, then mixed with 1 x 1 kernels.
+Separable = namedtuple("Separable", "filters width l2", defaults=[0.0])
+#: A convolution over `width` frames by `width` bands, 0 beyond the edge bands (if `same`, beyond all edges).
+Square = namedtuple("Square", "filters width same separable", defaults=[3, False, False])
+#: The maximum of each `size` frames (in an image by `bands` bands, or all there are); `same` keeps what is left over.
+Pool = namedtuple("Pool", "size bands same", defaults=[1, False])
+#: Zeros in place of a fraction of the features, in training.
+Dropout = namedtuple("Dropout", "rate")
+#: Batch normalisation.
+Norm = namedtuple("Norm", "")
+#: All frames and channels in one row.
+Flatten = namedtuple("Flatten", "")
+#: The mean over time, and in an image over the bands, of each channel.
+Mean = namedtuple("Mean", "")
+#: Mean, maximum and L2 norm over time of each channel, side by side.
+Statistics = namedtuple("Statistics", "")
+#: A fully connected layer with ReLU.
+Dense = namedtuple("Dense", "units l2", defaults=[0.0])
 
 
-class Pool(NamedTuple):
-    """The maximum of each `size` frames, and in an image of each `bands` bands (or of all, if fewer are left).
-
-    `same`: what is left over at the end makes one more; otherwise it is dropped.
-    """
-
-    size: int
-    bands: int = 1
-    same: bool = False
-
-
-class Dropout(NamedTuple):
-    """Zero a fraction of the features in training."""
-
-    rate: float
-
-
-class Norm(NamedTuple):
-    """Batch normalisation."""
-
-
-class Flatten(NamedTuple):
-    """All frames and channels in one row."""
-
-
-class Mean(NamedTuple):
-    """The mean over time, and in an image over the bands, of each channel."""
-
-
-class Statistics(NamedTuple):
-    """Mean, maximum and L2 norm over time of each channel, side by side."""
-
-
-class Dense(NamedTuple):
-    """A fully connected layer with ReLU."""
-
-    units: int
-    l2: float = 0.0
-
-
-def _three_convolutions(kind, *, norm=False):
+def _three_convolutions(kind, norm=(), l2=0.0):
     """What the paper's first and second network share: three blocks of convolution, pool, dropout."""
-    l2 = 0.04 if norm else 0.0
-    norm = (Norm(),) if norm else ()
     return (
         Conv(256, 4, l2), *norm, Pool(4), Dropout(0.3),
         kind(256, 4, l2), *norm, Pool(2), Dropout(0.3),
@@ -158,8 +100,8 @@ NETWORKS = {
     "separable": (*_three_convolutions(Separable), *_WIDE),
     "deep-separable": _six_convolutions(Separable),
     "deep-standard": _six_convolutions(Conv),
-    "standard-norm": (*_three_convolutions(Conv, norm=True), *_WIDE_L2),
-    "separable-norm": (*_three_convolutions(Separable, norm=True), *_WIDE_L2),
+    "standard-norm": (*_three_convolutions(Conv, (Norm(),), 0.04), *_WIDE_L2),
+    "separable-norm": (*_three_convolutions(Separable, (Norm(),), 0.04), *_WIDE_L2),
     "standard-small": (*_three_convolutions(Conv), Mean()),
     "separable-small": (*_three_convolutions(Separable), Mean()),
     "temporal-pooling": (
@@ -183,9 +125,8 @@ OPTIONS = {"form": None, "norm_momentum": 0.99, "separable_l2": "ignored"}
 def frames_needed(name):
     """Length of the shortest input that leaves a network one frame before its head.
 
-    Going back from that frame, a pool of p needs p times as many frames and a convolution of k needs k - 1 more. The
-    same number is the receptive field of the last frame before the head; but where 'same' layers fill up what is
-    missing, one frame is enough.
+    Going back from that frame, a pool of p needs p times as many frames and a convolution of k needs k - 1 more ('same'
+    layers fill up what is missing).
 
     >>> frames_needed("standard"), frames_needed("lachmish")
     (55, 1)

@@ -2,11 +2,8 @@
 and the studies of the book, each a list of recipes, the most important first.
 
 Two runs of one recipe on one machine give the same numbers; two recipes that differ in anything have different keys.
-What cannot work is refused here, at once, as far as it can be known without the data.
-
-``python -m audiolib study NAME`` does those that have no record yet. Most are on ``gtzan-logmel.npz``, the archive of
-log-mel spectrograms of 999 tracks, in segments of 6 s = 77 frames: the paper's networks need up to 55 frames, and 3 s
-hold only 38 of the archive's.
+Most studies are on ``gtzan-logmel.npz``, the archive of log-mel spectrograms of 999 tracks, in segments of 6 s = 77
+frames: the paper's networks need up to 55 frames, and 3 s hold only 38 of the archive's.
 
 ===========  ==========================================================================================================
 ``paper``    1: the paper's three networks under its own protocol, with its recipe
@@ -21,8 +18,6 @@ hold only 38 of the archive's.
 
 Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
-
-from __future__ import annotations
 
 import copy
 import hashlib
@@ -62,17 +57,14 @@ class Recipe:
     Parameters
     ----------
     corpus : str
-        A corpus known by name, a folder of ``<label>/<file>``, or a log-mel archive (``.npz``; a path that is not
-        absolute is looked for below the data root, then in the current folder).
+        Known by name, a folder of ``<label>/<file>``, or a log-mel archive (``.npz``, below the data root or here).
     frontend : dict
-        Fields of ``features.Frontend``; for an archive only ``kind``, ``n_mfcc`` and ``segment_seconds``. What is left
-        out takes its default (kind ``mfcc``), and is written down.
+        Fields of ``features.Frontend``; for an archive only ``ARCHIVE_FRONTEND``. Others take their default.
     model : str, one of ``networks.NAMES``
     model_options : dict
         Further arguments of ``models.build``.
     protocol : str, one of ``protocols.NAMES``
-    fold : int >= 1, optional
-        For the protocols that have folds.
+    fold : int >= 1, for the protocols that have folds
     seed : int >= 0
         Decides the split, the first weights, the order of the segments, the dropout and the augmentation.
     optimizer : "adam" or "sgd" (with Nesterov momentum 0.9)
@@ -88,11 +80,6 @@ class Recipe:
         (each segment relative to its own mean level, see `features.relative`)
     label_smoothing : float, 0 to below 1
     precision : "float32" or "bfloat16" (weights stay in float32)
-
-    Raises
-    ------
-    AudiolibError
-        If a name or a value cannot work.
     """
 
     corpus: str = "synthetic"
@@ -168,25 +155,17 @@ class Recipe:
     @property
     def name(self):
         """A file name that a reader understands, unique by its key."""
-        parts = [
-            Path(self.corpus).stem[:80],  # a file name has 255 characters at most
-            self.protocol + (f"-{self.fold}" if self.fold else ""),
-            self.model,
-            describe_frontend(self.frontend),
-            f"{self.epochs}ep",
-            f"seed{self.seed}",
-            self.key,
-        ]
-        return re.sub(r"[^A-Za-z0-9._-]", "-", "_".join(parts))
+        corpus = Path(self.corpus).stem[:80]  # a file name has 255 characters at most
+        protocol = self.protocol + (f"-{self.fold}" if self.fold else "")
+        frontend = describe_frontend(self.frontend)
+        name = f"{corpus}_{protocol}_{self.model}_{frontend}_{self.epochs}ep_seed{self.seed}_{self.key}"
+        return re.sub(r"[^A-Za-z0-9._-]", "-", name)
 
     def __hash__(self):
         return hash(self.key)
 
     def replace(self, **changes):
-        """The same recipe with other values in some fields; a dict replaces a dict.
-
-        Of the frontend, only what every kind of corpus knows goes along to another corpus.
-        """
+        """The same recipe with other values; of the frontend, another corpus takes only what every kind knows."""
         values = self.to_dict()
         if "corpus" in changes:
             values["frontend"] = {name: self.frontend[name] for name in ARCHIVE_FRONTEND if name in self.frontend}
@@ -244,39 +223,31 @@ def _mapping(what, value):
 #: ``model.fit(batch_size=64, epochs=500)`` do on 13 MFCCs under its own protocol.
 PAPER = Recipe()
 
-
 # --- the studies of the book ------------------------------------------------------------------------------------------
-
 SEEDS = (0, 1, 2)
 EPOCHS = 60  # of a short run; the runs of 500 in "paper" show what the difference is
 ARCHIVE = PAPER.replace(corpus="gtzan-logmel.npz", frontend={"kind": "mfcc", "n_mfcc": 13, "segment_seconds": 6.0})
 SHORT = ARCHIVE.replace(epochs=EPOCHS)
+FILTERED = SHORT.replace(protocol="fault-filtered")
+BY_ARTIST = SHORT.replace(protocol="artist-folds", fold=1)
 PAPERS = ("deep-separable", "separable", "standard")
 DEEP = ("deep-separable", "deep-standard")
 ARTIST_FOLDS = (1, 2, 3)
 SPEAKERS = (1, 2, 3, 4, 5, 6)  # of FSDD, a fold each
 # Clips of 5 s in two halves; spoken digits of 0.1 to 2.3 s (nearly all below 1 s), at 8 kHz.
 ESC10 = PAPER.replace(corpus="esc10", frontend={"segment_seconds": 2.5}, protocol="folds", fold=1, epochs=EPOCHS)
-FSDD = PAPER.replace(
-    corpus="fsdd",
-    frontend={
-        "sample_rate": 8000, "n_fft": 512, "hop_length": 80, "n_mels": 40, "segment_seconds": 1.0, "pad_short": True,
-    },
-    epochs=30,
-)  # fmt: skip
+AT_8_KHZ = {"sample_rate": 8000, "n_fft": 512, "hop_length": 80, "n_mels": 40}
+FSDD = PAPER.replace(corpus="fsdd", frontend=AT_8_KHZ | {"segment_seconds": 1.0, "pad_short": True}, epochs=30)
 FOLLOWING = {"norm_momentum": 0.9}  # batch norm's averages keep up with trainings of a few hundred steps
 MINI = PAPER.replace(corpus="gtzan-mini", epochs=EPOCHS)
 # Ours, tuned by hand on the validation parts of seed 0 alone. All 128 bands at one scale, a rate that rises and falls.
 OURS = ARCHIVE.replace(normalization="standard", schedule="one-cycle", learning_rate=0.003, weight_decay=0.01)
 FAST = OURS.replace(model="statistics", frontend={"kind": "mel", "segment_seconds": 3.0}, epochs=15)
 BEST = OURS.replace(
-    model="square",
-    frontend={"kind": "mel", "segment_seconds": 6.0},
-    protocol="fault-filtered",
-    weight_decay=0.05,
-    epochs=40,
+    model="square", frontend={"kind": "mel", "segment_seconds": 6.0}, protocol="fault-filtered", weight_decay=0.05,
     augmentation={"mixup": 0.3, "time_mask": 0.2, "band_mask": 0.2, "time_shift": 1.0, "band_shift": 4, "band_gain": 4},
-)
+    epochs=40,
+)  # fmt: skip
 #: For music from anywhere: gain, equaliser, bandwidth, noise and compression of a recording shall not decide.
 LISTEN = BEST.replace(
     normalization="segment",
@@ -286,67 +257,44 @@ LISTEN = BEST.replace(
 NO_GAIN = {"augmentation": {name: value for name, value in BEST.augmentation.items() if name != "band_gain"}}
 
 
-def _by_artist(recipe, **choices):
-    return grid(recipe.replace(protocol="artist-folds", fold=1), **choices, fold=ARTIST_FOLDS)
+def _frontends(*choices):
+    return [{"segment_seconds": 6.0, "kind": kind} | ({"n_mfcc": number} if number else {}) for kind, number in choices]
 
 
 STUDIES = {
     "paper": [
         *grid(SHORT, seed=SEEDS, model=PAPERS),
-        *grid(ARCHIVE, seed=[0], model=PAPERS),  # 500 epochs
-        *grid(ARCHIVE, seed=SEEDS[1:], model=PAPERS),
+        *grid(ARCHIVE, seed=SEEDS, model=PAPERS),  # 500 epochs
     ],
     "leak": [
         *grid(SHORT, seed=SEEDS, protocol=["fault-filtered", "track"], model=PAPERS),
-        *_by_artist(SHORT, seed=[0], model=PAPERS),
-        *_by_artist(SHORT, seed=SEEDS[1:], model=PAPERS),
+        *grid(BY_ARTIST, seed=SEEDS, model=PAPERS, fold=ARTIST_FOLDS),
     ],
     "fair": [
         *grid(SHORT, seed=SEEDS, protocol=["fault-filtered", "segment"], model=DEEP),
-        *grid(SHORT, seed=SEEDS, protocol=["fault-filtered"], model=["standard-small", "separable-small"]),
-        *grid(SHORT, seed=SEEDS, protocol=["fault-filtered"], model=["standard-norm", "separable-norm"]),
-        *grid(
-            SHORT.replace(model_options={"separable_l2": "applied"}),
-            seed=SEEDS,
-            protocol=["fault-filtered"],
-            model=DEEP,
-        ),
-        *_by_artist(SHORT, seed=SEEDS, model=DEEP),
+        *grid(FILTERED, seed=SEEDS, model=["standard-small", "separable-small"]),
+        *grid(FILTERED, seed=SEEDS, model=["standard-norm", "separable-norm"]),
+        *grid(FILTERED.replace(model_options={"separable_l2": "applied"}), seed=SEEDS, model=DEEP),
+        *grid(BY_ARTIST, seed=SEEDS, model=DEEP, fold=ARTIST_FOLDS),
         # Separable layers learn more slowly at the start: is it the layer or the learning rate?
-        *grid(SHORT.replace(protocol="fault-filtered"), seed=SEEDS, learning_rate=[2e-4, 4e-4], model=DEEP),
+        *grid(FILTERED, seed=SEEDS, learning_rate=[2e-4, 4e-4], model=DEEP),
     ],
     "mel": [
-        *grid(
-            SHORT,
-            seed=SEEDS,
-            protocol=["fault-filtered", "segment"],
-            frontend=[
-                {"kind": kind, "segment_seconds": 6.0} | ({"n_mfcc": number} if kind == "mfcc" else {})
-                for kind, number in (("mel", None), ("mfcc", 13), ("mfcc", 40), ("mfcc", 20), ("mfcc", 128))
-            ],
-        ),
+        *grid(SHORT, seed=SEEDS, protocol=["fault-filtered", "segment"], frontend=_frontends(
+            ("mel", None), ("mfcc", 13), ("mfcc", 40), ("mfcc", 20), ("mfcc", 128))),
         # Mel levels are far from zero mean and unit variance; MFCCs too. Is it the frontend or the scale?
-        *grid(
-            SHORT.replace(normalization="standard"),
-            seed=SEEDS,
-            protocol=["fault-filtered", "segment"],
-            frontend=[{"kind": "mel", "segment_seconds": 6.0}, {"kind": "mfcc", "segment_seconds": 6.0}],
-        ),
+        *grid(SHORT.replace(normalization="standard"), seed=SEEDS, protocol=["fault-filtered", "segment"],
+              frontend=_frontends(("mel", None), ("mfcc", 13))),
     ],
     "others": [
-        recipe
+        recipe.replace(seed=seed)
         for seed in SEEDS
         for recipe in (
-            *grid(MINI.replace(seed=seed), protocol=["segment", "track"], model_options=[{}, FOLLOWING], model=DEEP),
-            *grid(ESC10.replace(seed=seed), model_options=[{}, FOLLOWING], model=DEEP, fold=[1, 2, 3, 4, 5]),
+            *grid(MINI, protocol=["segment", "track"], model_options=[{}, FOLLOWING], model=DEEP),
+            *grid(ESC10, model_options=[{}, FOLLOWING], model=DEEP, fold=[1, 2, 3, 4, 5]),
             # At random every speaker is in all parts.
-            *grid(FSDD.replace(seed=seed, protocol="track"), model_options=[{}, FOLLOWING], model=DEEP),
-            *grid(
-                FSDD.replace(seed=seed, protocol="groups", fold=1),
-                model_options=[{}, FOLLOWING],
-                model=DEEP,
-                fold=SPEAKERS,
-            ),
+            *grid(FSDD.replace(protocol="track"), model_options=[{}, FOLLOWING], model=DEEP),
+            *grid(FSDD.replace(protocol="groups", fold=1), model_options=[{}, FOLLOWING], model=DEEP, fold=SPEAKERS),
         )
     ],
     "fast": grid(FAST, seed=SEEDS, protocol=["segment", "fault-filtered"]),
@@ -365,13 +313,7 @@ CHOICES["others"] = _AS_PRINTED | {"recipe": "as in the paper, segments as clips
 
 
 def study(name):
-    """The recipes of a study.
-
-    Raises
-    ------
-    AudiolibError
-        If no study has this name.
-    """
+    """The recipes of a study; an AudiolibError if none has this name."""
     if name not in STUDIES:
         raise AudiolibError(f"no study is called {name!r}; there are {', '.join(STUDIES)}")
     return STUDIES[name]

@@ -1,4 +1,4 @@
-"""Records: one small JSON file a run, from which the book takes its figures, and what many of them say together.
+"""Records: one small JSON file a run, from which the book takes its figures.
 
 Accuracies are 0 to 1, times are in seconds. A record carries a checksum, so that one that was truncated or edited is
 not taken for a result. Its parts:
@@ -24,47 +24,30 @@ not taken for a result. Its parts:
 Chapters: 10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
+import os
 import platform
 import re
 import subprocess
-from collections import defaultdict
-from dataclasses import fields
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from audiolib import AudiolibError, evaluation
-from audiolib._files import written_whole
-from audiolib.recipes import FORMAT_1, Recipe, describe_frontend
+from audiolib._checkpoint import kept
+from audiolib.recipes import FORMAT_1, Recipe
 
 FORMAT = 2
-# What records of one row of `table` agree in: all of the recipe but what repeats it. Rows are sorted in this order.
-SORTED_BY = ("corpus", "protocol", "model", "frontend", "epochs")
-BY = SORTED_BY + tuple(each.name for each in fields(Recipe) if each.name not in (*SORTED_BY, "seed", "fold"))
+ACCURACIES = ("segment_accuracy", "track_accuracy")
 
 
 def make(run, *, origin=None, choice=None):
-    """The record of a run: small, plain JSON; the module's page says what is in it.
+    """The record of a run, a dict; ``origin`` gave the origin when the run began, ``recipes.CHOICES`` has choices."""
+    from audiolib import cost, training
 
-    Parameters
-    ----------
-    run : training.Run
-    origin : dict, optional
-        What ``origin`` gave when the run began.
-    choice : dict, optional
-        How the recipe and the epoch were chosen; see ``recipes.CHOICES``.
-
-    Returns
-    -------
-    dict
-    """
-    from audiolib import cost
-
-    test, accuracies = run.test, ("segment_accuracy", "track_accuracy")
+    test = run.test
     true, predicted = test["track_y"].tolist(), test["track_probabilities"].argmax(axis=1).tolist()
     names = [run.names[clip] for clip in test["track"]]
     shares = [[_rounded(share, 4) for share in row] for row in test["track_probabilities"]]
@@ -75,15 +58,15 @@ def make(run, *, origin=None, choice=None):
         "data": run.data,
         "split": {"digest": run.split.digest, **parts},
         "versions": run.versions,
-        "machine": run.machine | {"processor": _processor()},
+        "machine": {"cores": os.cpu_count(), "threads": training.threads(), "processor": _processor()},
         "origin": origin,
         "choice": choice,
         "parameters": run.model.count_params(),
         "multiply_adds": cost.summary(run.model).multiply_adds,
         "seconds": round(run.seconds, 2),
         "history": {name: [_rounded(value, 5) for value in values] for name, values in run.history.items()},
-        "valid": {name: run.valid[name] for name in accuracies},
-        "test": {name: test[name] for name in accuracies}
+        "valid": {name: run.valid[name] for name in ACCURACIES},
+        "test": {name: test[name] for name in ACCURACIES}
         | {
             "calibration_error": evaluation.calibration(test["probabilities"], test["y"])["ece"],
             "confusion": evaluation.confusion(predicted, true, len(run.labels)).tolist(),
@@ -93,18 +76,10 @@ def make(run, *, origin=None, choice=None):
     }
 
 
-def origin(command=None):
-    """What code this is, for ``make``; call it before the run, since files may change meanwhile.
+def origin():
+    """What code this is, a dict for ``make``; call it before the run, since files may change meanwhile.
 
-    Parameters
-    ----------
-    command : sequence of str, optional
-        What was typed. Of paths that begin at the root only the last part is kept: they are nobody else's business.
-
-    Returns
-    -------
-    dict
-        ``commit``, ``clean``, ``lock``, ``command``; see the module's page.
+    Paths in the command that begin at the root keep their last part alone: they are nobody else's business.
     """
     root = Path(__file__).resolve().parent.parent
     commit = clean = None
@@ -120,12 +95,10 @@ def origin(command=None):
     except (OSError, subprocess.CalledProcessError):
         pass  # no git, or no checkout
     lock = root / "requirements.lock"
-    return {
-        "commit": commit,
-        "clean": clean,
-        "lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None,
-        "command": command and [re.sub(r"^(--[\w-]+=)?/.*/", r"\1.../", word) for word in command],
-    }
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
+    typed = [re.sub(r"^(--[\w-]+=)?/.*/", r"\1.../", word) for word in sys.argv[1:]]
+    command = ["python", "-m", "audiolib", *typed] if Path(sys.argv[0]).parent.name == "audiolib" else None
+    return {"commit": commit, "clean": clean, "lock": digest, "command": command}
 
 
 def _processor():
@@ -143,25 +116,13 @@ def write(record, folder):
     record["checksum"] = _checksum(record)
     lines = (f"{json.dumps(name)}: {json.dumps(part, allow_nan=False)}" for name, part in record.items())
     text = "{\n" + ",\n".join(lines) + "\n}\n"  # a line a part, for those who look at the file or at its changes
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as part:
-            part.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise AudiolibError(f"{path} cannot be written ({error}); choose a folder that can") from error
+    with kept(path) as part:
+        part.write_text(text, encoding="utf-8")
     return path
 
 
 def read(path):
-    """A record, once it is certain that it is whole and unchanged.
-
-    One of format 1 comes in the shape of format 2; what it does not hold is None (see the module's page).
-
-    Raises
-    ------
-    AudiolibError
-        If it is missing, truncated, edited, or of another version of the format.
-    """
+    """A record, in the shape of format 2; an AudiolibError unless it is certain that it is whole and unchanged."""
     path = Path(path)
     way_out = "restore it or delete it, and the study will do that run again"
     try:
@@ -176,12 +137,9 @@ def read(path):
         raise AudiolibError(f"{path} has format {record['format']!r}, this version reads 1 and {FORMAT}; {way_out}")
     if record.pop("checksum", None) != _checksum(record):
         raise AudiolibError(f"{path} was changed after it was written; {way_out}")
-    return _from_format_1(record) if record["format"] == 1 else record
-
-
-def _from_format_1(record):
-    """In the shape of today, with None for what was not kept then."""
-    new = {old: name for name, old in FORMAT_1.items()}
+    if record["format"] == FORMAT:
+        return record
+    new = {old: name for name, old in FORMAT_1.items()}  # what was not kept then is None
     return dict.fromkeys(("split", "origin", "choice", "multiply_adds")) | record | {
         "recipe": {new.get(name, name): value for name, value in record["recipe"].items()},
         "data": record["data"] | {"content": None},
@@ -190,13 +148,7 @@ def _from_format_1(record):
 
 
 def load(folder="results"):
-    """All records of a folder, in the order of their names.
-
-    Raises
-    ------
-    AudiolibError
-        If there is no such folder, or a ``.json`` file in it is not a whole, unchanged record.
-    """
+    """All records of a folder, in the order of their names; an AudiolibError if one is damaged."""
     folder = Path(folder)
     if not folder.is_dir():
         raise AudiolibError(f"{folder} is not a folder; run `python -m audiolib study` or say where the records are")
@@ -211,19 +163,8 @@ def path_of(recipe, folder):
 def find(recipe, folder, data=None):
     """The record of a recipe, or None if it has none: the one place that says what is done.
 
-    Parameters
-    ----------
-    recipe : Recipe
-    folder : path
-    data : dict, optional
-        What ``training.describe`` says of the features that are here; then a record of other data is refused. (Features
-        that were made from the same audio on another processor, or with other versions of libraries, may differ in
-        their last digits. That is not other data.)
-
-    Raises
-    ------
-    AudiolibError
-        If the record is damaged, of another recipe, or of other data.
+    An AudiolibError if it is damaged, of another recipe or, where ``training.describe`` has told the ``data`` that are
+    here, of other data. (That the same audio gives other last digits on another processor makes it no other data.)
     """
     path = path_of(recipe, folder)
     if not path.exists():
@@ -232,10 +173,8 @@ def find(recipe, folder, data=None):
     if record["recipe"] != recipe.to_dict():
         raise AudiolibError(f"{path} is the record of another recipe; give it back its name or delete it")
     if data and (difference := _difference(record["data"], data)):
-        raise AudiolibError(
-            f"{path} is of other data than {recipe.corpus} holds here and now ({difference}); delete it to train "
-            "again, or choose another folder (--results)"
-        )
+        raise AudiolibError(f"{path} is of other data than {recipe.corpus} holds here and now ({difference}); delete "
+                            "it to train again, or choose another folder (--results)")  # fmt: skip
     return record
 
 
@@ -251,60 +190,8 @@ def _difference(then, now):
     return "the same number of tracks, but not the same" + (" audio, labels or groups" if now["content"] else " levels")
 
 
-def table(records, *, by=BY):
-    """Records summed up over seeds, and over the folds of each seed.
-
-    Parameters
-    ----------
-    records : sequence of dict
-    by : sequence of str, optional
-        Fields of the recipe; records that agree in all of them share a row. The default is all fields but ``seed`` and
-        ``fold``, so that two recipes are never summed up as one.
-
-    Returns
-    -------
-    list of dict
-        For each row the fields of ``by`` and: ``seeds`` and ``folds`` (sorted lists), ``segment_accuracy`` and
-        ``track_accuracy`` (mean over seeds, each the mean over its folds' tracks, with Student's t interval;
-        see ``evaluation.over_seeds``), ``over_tracks`` (low and high of Wilson's interval of the mean over the tracks
-        that one seed is tested on), ``n`` (these tracks), ``epoch_seconds`` (median) and ``parameters``.
-
-    Raises
-    ------
-    AudiolibError
-        If a recipe is there twice.
-    """
-    rows = defaultdict(list)
-    records = list(records)
-    _refuse_repeats([json.dumps(record["recipe"], sort_keys=True) for record in records], "recipe")
-    for record in records:
-        recipe = record["recipe"] | {"frontend": describe_frontend(record["recipe"]["frontend"])}
-        rows[tuple(json.dumps(recipe[name]) for name in by)].append(record)
-    result = []
-    for key, members in sorted(rows.items()):
-        seeds = defaultdict(list)
-        for record in members:
-            seeds[record["recipe"]["seed"]].append(record["test"])
-        row = dict(zip(by, map(json.loads, key), strict=True))
-        row["seeds"] = sorted(seeds)
-        row["folds"] = sorted({record["recipe"]["fold"] for record in members} - {None})
-        for name in ("segment_accuracy", "track_accuracy"):
-            row[name] = evaluation.over_seeds([_pooled([test[name] for test in tests]) for tests in seeds.values()])
-        row["n"] = min(sum(test["track_accuracy"]["n"] for test in tests) for tests in seeds.values())
-        row["over_tracks"] = evaluation.wilson(row["track_accuracy"]["value"], row["n"])
-        row["epoch_seconds"] = float(np.median([np.median(record["history"]["seconds"]) for record in members]))
-        row["parameters"] = members[0]["parameters"]
-        result.append(row)
-    return result
-
-
 def compare(first, second):
-    """Paired test of two recipes on the tracks that both were tested on.
-
-    Parameters
-    ----------
-    first, second : list of dict
-        Records. Those with the same seed and fold (and data and protocol) are a pair; the others are left out.
+    """Paired test of two recipes by the runs ``first[i]`` and ``second[i]`` (pairs of records: ``comparison.matched``).
 
     Returns
     -------
@@ -314,41 +201,24 @@ def compare(first, second):
     Raises
     ------
     AudiolibError
-        If there is no pair, a pair was not tested on the same tracks, or a side has two records for one place.
+        If there is no pair, a run is there twice, or a pair does not share corpus, protocol, seed, fold and tracks.
     """
     def place(record):
-        recipe = record["recipe"]
-        return record["data"]["name"], recipe["protocol"], recipe["seed"], recipe["fold"]
+        return record["data"]["name"], *(record["recipe"][name] for name in ("protocol", "seed", "fold"))
 
-    for side in (first, second):
-        _refuse_repeats([place(record) for record in side], "corpus, protocol, seed and fold")
-    seconds = {place(record): record for record in second}
-    pairs = [(record, seconds[place(record)]) for record in first if place(record) in seconds]
-    if not pairs:
-        raise AudiolibError("no two records share corpus, protocol, seed and fold; there is nothing to compare")
-    names = sorted({name for record, _ in pairs for name in record["test"]["tracks"]})
-    column = {name: number for number, name in enumerate(names)}
-    right = np.zeros((2, len(pairs), len(names)), bool)  # a track that a pair was not tested on: wrong in both, a tie
-    for number, pair in enumerate(pairs):
-        if pair[0]["test"]["tracks"].keys() != pair[1]["test"]["tracks"].keys():
-            raise AudiolibError(f"{' / '.join(map(str, place(pair[0])))}: the two runs were tested on different tracks")
-        for side, record in enumerate(pair):
-            for name, (true, predicted) in record["test"]["tracks"].items():
-                right[side, number, column[name]] = true == predicted
-    result = evaluation.paired_test(*right)
-    tested = sum(len(record["test"]["tracks"]) for record, _ in pairs)
-    return result | {"difference": float(right[1].sum() - right[0].sum()) / tested, "pairs": len(pairs)}
-
-
-def _refuse_repeats(keys, what):
-    """A run told twice would count its tracks twice, and of two recipes on a side nobody knows which is meant."""
-    if repeats := len(keys) - len(set(keys)):
-        raise AudiolibError(f"{repeats} of {len(keys)} records repeat the {what} of another one; give each once")
-
-
-def _pooled(accuracies):
-    """The mean over folds, each weighing as much as the tracks it was tested on."""
-    return float(np.average([each["value"] for each in accuracies], weights=[each["n"] for each in accuracies]))
+    places, answers = ([[what(record) for record in side] for side in (first, second)]
+                       for what in (place, lambda record: record["test"]["tracks"]))  # fmt: skip
+    if places[0] != places[1] or not first:
+        raise AudiolibError("not pairs that share corpus, protocol, seed and fold; there is nothing to compare")
+    if repeats := len(places[0]) - len(set(places[0])):
+        raise AudiolibError(f"{repeats} of {len(places[0])} records repeat the place of another one; give each once")
+    for where, one, two in zip(places[0], *answers, strict=True):
+        if one.keys() != two.keys():
+            raise AudiolibError(f"{' / '.join(map(str, where))}: the two runs were tested on different tracks")
+    names, tie = sorted(set().union(*answers[0])), (0, 1)  # a track that a pair was not tested on: wrong in both
+    right = [[[len(set(tracks.get(name, tie))) == 1 for name in names] for tracks in side] for side in answers]
+    difference = (np.sum(right[1]) - np.sum(right[0])) / sum(map(len, answers[0]))
+    return evaluation.paired_test(*right) | {"difference": float(difference), "pairs": len(first)}
 
 
 def _checksum(record):

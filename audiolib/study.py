@@ -1,12 +1,10 @@
-"""Many recipes on many cores, and a record of each run.
+"""Many recipes (a *study*) on many cores or a dask cluster, and a record of each run.
 
-A *study* is a list of recipes (``recipes.STUDIES`` has those of the book). Each is a task for a process of its own on
-this machine or for a dask cluster by its address. What has a record is skipped. A record appears only when it is whole;
-a run that is interrupted, by Ctrl-C or the loss of its worker, goes on from its last checkpoint the next time.
+What has a record is skipped. A record appears only when it is whole; a run that is interrupted, by Ctrl-C or the loss
+of its worker, goes on from its last checkpoint the next time.
 """
 
-from __future__ import annotations
-
+import functools
 import json
 import os
 import tempfile
@@ -29,59 +27,34 @@ WATCH_SECONDS = 2  # between two looks of a worker whether its study is still th
 ANSWER_SECONDS = 20  # that a dask scheduler has to answer
 
 
-def run(
-    recipes,
-    *,
-    folder="results",
-    jobs=1,
-    threads=None,
-    address=None,
-    checkpoints=None,
-    every=30.0,
-    weights=False,
-    choice=None,
-    command=None,
-    progress=True,
-):
-    """Do all recipes that have no record yet.
+def run(recipes, *, folder="results", jobs=1, threads=None, address=None, checkpoints=None, every=30.0, weights=False,
+        choice=None, progress=True):  # fmt: skip
+    """Do all recipes that have no record yet, in their order; the list of all their records.
 
     Parameters
     ----------
     recipes : sequence of Recipe
-        Done in this order.
-    folder : path
-        Where the records go.
+    folder, checkpoints : path
+        Where the records go, and unfinished runs (default: ``runs`` below the cache root).
     jobs : int
         Runs at a time, each in a process of its own (-1: one a core). With 1 they run here.
     threads : int, optional
         Cores for each run; by default those of the machine divided by the jobs.
     address : str, optional
-        Of a dask scheduler, ``"tcp://host:8786"``; its workers then do the runs instead, one at a time each. They need
-        the library and the data; the records come back here.
-    checkpoints : path, optional
-        Where unfinished runs are kept; default ``runs`` below the cache root.
-    every : float
-        Least seconds between two checkpoints of a run.
+        Of a dask scheduler, ``"tcp://host:8786"``, whose workers do the runs instead, one at a time each. They need the
+        library and the data; the records come back here.
     weights : bool
         Whether to keep the final weights, as ``.npz`` beside each record.
     choice : dict, optional
         How the recipes were chosen, for the records; see ``recipes.CHOICES``.
-    command : sequence of str, optional
-        What was typed, for the records.
-    progress : bool
-        Whether to show bars: of the study, and with one job of the epochs.
-
-    Returns
-    -------
-    list of dict
-        The records, in the order of the recipes.
+    every, progress
+        As in ``training.train``; epochs have a bar only where runs do not go side by side.
 
     Raises
     ------
     AudiolibError
-        If the folder cannot be written, or a record in it is damaged or of other data (before anything runs); if a
-        recipe does not work, when the others are done and recorded; or if a worker is lost: the runs that are finished
-        are recorded, and the next call goes on with the others from their checkpoints.
+        Before anything runs if the folder cannot be written, or a record in it is damaged or of other data; when the
+        others are done and recorded if a recipe does not work; at once if a worker is lost.
     """
     recipes, folder = list(dict.fromkeys(recipes)), Path(folder).resolve()
     jobs = os.cpu_count() if jobs == -1 else whole("jobs (-1: one a core)", jobs)
@@ -94,10 +67,9 @@ def run(
         "folder": None if address else folder,
         "checkpoints": checkpoints and Path(checkpoints).resolve(),
         "threads": threads,
-        "every": every,
         "weights": weights,
-        "told": {"choice": choice, "origin": records.origin(command)},
-        "progress": progress and jobs == 1 and address is None,
+        "told": {"choice": choice, "origin": records.origin()},
+        "training": {"every": every, "progress": progress and jobs == 1 and address is None},
     }
     bar = tqdm(total=len(recipes), initial=len(done), unit="run", desc="study", disable=not progress)
     failed = defaultdict(list)  # message: names of the recipes
@@ -105,7 +77,10 @@ def run(
         for result in results:
             name = result["recipe"].name
             if record := result.get("record"):
-                _keep(result, folder)
+                if result["weights"]:
+                    write_npz(folder / f"{name}.npz", result["weights"])
+                records.write(record, folder)
+                remove(result["checkpoint"])  # of no more use (on another machine it stays, in its cache)
                 bar.set_postfix_str(f"{name}: {record['test']['track_accuracy']['value']:.1%} of tracks")
             elif error := result.get("error"):
                 failed[error].append(name)
@@ -113,38 +88,17 @@ def run(
             bar.update()
     if failed:
         number = sum(map(len, failed.values()))
-        first = (names[0] + f" and {len(names) - 1} more" * (len(names) > 1) for names in failed.values())
-        told = "; ".join(f"{name}: {error}" for name, error in zip(first, failed, strict=True))
+        told = "; ".join(names[0] + f" and {len(names) - 1} more" * (len(names) > 1) + f": {error}"
+                         for error, names in failed.items())  # fmt: skip
         raise AudiolibError(f"{number} of {len(recipes)} recipes did not work: {told}")
     return [records.find(recipe, folder) for recipe in recipes]
 
 
 def verify(recipes, number, *, folder="results", draw=None, threads=None, progress=True):
-    """Train some recorded recipes anew, and see whether each falls within the interval of its record.
+    """Train some recorded recipes anew: those of the shortest trainings, or with the seed ``draw`` random ones.
 
-    Parameters
-    ----------
-    recipes : sequence of Recipe
-        Those with a record are looked at.
-    number : int >= 1
-        How many to train.
-    folder : path
-        Where the records are.
-    draw : int, optional
-        Seed of a random draw; without it those are taken that took the least time.
-    threads, progress
-        As in ``run``.
-
-    Returns
-    -------
-    list of dict
-        For each: ``name``, ``recorded`` and ``again`` (accuracies of tracks with their intervals), and ``within``:
-        whether the accuracies of segments and of tracks are within the recorded intervals.
-
-    Raises
-    ------
-    AudiolibError
-        As ``run``, and if there are not so many records.
+    For each a dict: ``name``, ``recorded`` and ``again`` (accuracies of tracks with their intervals), and ``within``:
+    whether the accuracies of segments and of tracks are within the recorded intervals.
     """
     done = _done(recipes, Path(folder), progress)
     chosen = sorted(done, key=lambda recipe: (done[recipe]["seconds"], recipe.key))
@@ -157,8 +111,7 @@ def verify(recipes, number, *, folder="results", draw=None, threads=None, progre
     result = []
     for recipe, record in zip(chosen, fresh, strict=False):
         old, new = done[recipe]["test"], record["test"]
-        accuracies = ("segment_accuracy", "track_accuracy")
-        within = all(old[name]["low"] <= new[name]["value"] <= old[name]["high"] for name in accuracies)
+        within = all(old[name]["low"] <= new[name]["value"] <= old[name]["high"] for name in records.ACCURACIES)
         told = {"recorded": old["track_accuracy"], "again": new["track_accuracy"], "within": within}
         result.append({"name": recipe.name, **told})
     return result
@@ -168,27 +121,23 @@ def _done(recipes, folder, progress):
     """The records of those recipes that have one, by recipe, each compared with the data that are here."""
     from audiolib import training
 
-    here, done, differ = {}, {}, set()
+    @functools.cache  # recipes share their data
+    def here(corpus, frontend):
+        try:
+            return training.describe(training.load_features(recipe, progress=progress))
+        except AudiolibError as error:
+            warnings.warn(f"records of {corpus} are taken unchecked, without data ({error})", stacklevel=5)
+
+    done, differ = {}, set()
     for recipe in recipes:
-        if not records.path_of(recipe, folder).exists():
-            continue
-        source = recipe.corpus, json.dumps(recipe.frontend)
-        if source not in here:
-            try:
-                here[source] = training.describe(training.load_features(recipe, progress=progress))
-            except AudiolibError as error:
-                here[source] = None
-                warnings.warn(f"records of {recipe.corpus} are taken unchecked, without data ({error})", stacklevel=3)
-        data = here[source]
-        done[recipe] = record = records.find(recipe, folder, data)
-        if data and record["data"]["fingerprint"] != data["fingerprint"]:
-            differ.add(recipe.corpus)
+        if records.path_of(recipe, folder).exists():
+            data = here(recipe.corpus, json.dumps(recipe.frontend))
+            done[recipe] = record = records.find(recipe, folder, data)
+            if data and record["data"]["fingerprint"] != data["fingerprint"]:
+                differ.add(recipe.corpus)
     if differ:
-        warnings.warn(
-            f"{', '.join(sorted(differ))}: records of these same clips are taken, though their features are "
-            "not the same to the last bit (another processor or other versions of libraries)",
-            stacklevel=3,
-        )
+        warnings.warn(f"{', '.join(sorted(differ))}: records of these same clips are taken, though their features are "
+                      "not the same to the last bit (another processor or other versions of libraries)", stacklevel=3)
     return done
 
 
@@ -207,12 +156,10 @@ def _results(todo, jobs, address, options):
                     lost = error
                 except Exception as error:
                     yield {"recipe": futures[future], "error": f"its worker failed: {error}"}
-        if lost:
-            first = str(lost).splitlines()[0]  # of a page
-            raise AudiolibError(
-                f"a worker process was lost ({first}); is there memory for {jobs} runs? Finished runs are recorded; "
-                "call again, perhaps with fewer jobs, and the others go on from their checkpoints"
-            ) from lost
+        if lost:  # its message is a page
+            raise AudiolibError(f"a worker process was lost ({str(lost).splitlines()[0]}); is there memory for {jobs} "
+                                "runs? Finished runs are recorded; call again, perhaps with fewer jobs, and the others "
+                                "go on from their checkpoints") from lost  # fmt: skip
 
 
 @contextmanager
@@ -236,12 +183,10 @@ def _cluster(address):
     except (OSError, ValueError) as error:
         raise AudiolibError(f"no dask scheduler answers at {address} ({error})") from error
     with client:
-        threads = set(client.nthreads().values())
-        if threads - {1}:
-            raise AudiolibError(
-                f"the workers of {address} run {max(threads)} tasks at a time in one process, where Keras cannot; "
-                "start them with `dask worker ADDRESS --nthreads 1 --nworkers N`"
-            )
+        most = max(client.nthreads().values(), default=1)
+        if most > 1:
+            raise AudiolibError(f"the workers of {address} run {most} tasks at a time in one process, where Keras "
+                                "cannot; start them with `dask worker ADDRESS --nthreads 1 --nworkers N`")  # fmt: skip
         yield client.get_executor(pure=False)
 
 
@@ -267,23 +212,14 @@ def _task(recipe, options):
         if options["threads"]:
             training.set_threads(options["threads"])
         checkpoints = options["checkpoints"] or cache_root() / "runs"
-        result = training.train(recipe, folder=checkpoints, every=options["every"], progress=options["progress"])
+        result = training.train(recipe, folder=checkpoints, **options["training"])
         return {
             "recipe": recipe,
             "record": records.make(result, **options["told"]),
             "weights": result.model.get_weights() if options["weights"] else None,
-            "checkpoint": str(Path(checkpoints) / f"{recipe.name}.npz"),
+            "checkpoint": checkpoints / f"{recipe.name}.npz",
         }
     except AudiolibError as error:
         return {"recipe": recipe, "error": str(error)}
     except Exception as error:  # whatever it is, the other runs of the study go on
         return {"recipe": recipe, "error": f"an error that nobody foresaw, {type(error).__name__}: {error}"}
-
-
-def _keep(result, folder):
-    """Write what came back. Only then is the checkpoint of no more use (on another machine it stays, in its cache)."""
-    if result["weights"]:
-        arrays = {f"{number:04d}": weight for number, weight in enumerate(result["weights"])}
-        write_npz(folder / f"{result['recipe'].name}.npz", arrays)
-    records.write(result["record"], folder)
-    remove(result["checkpoint"])

@@ -1,10 +1,9 @@
 """From a ``Recipe`` (all that decides a training) to a ``Run`` (all that came of it).
 
-The features lie in memory as one array and batches are taken out by index, so that training never waits for data. All
-chance of an epoch (the order of the segments, the augmentation, the dropout) comes from the recipe's seed and the
+All chance of an epoch (the order of the segments, the augmentation, the dropout) comes from the recipe's seed and the
 number of the epoch: a run that was killed goes on from its last checkpoint and ends with the numbers that it would have
-had. What training shows a network is drawn anew each time (`Augmentation`). TensorFlow runs without XLA, which can be
-several times slower on a CPU, above all for separable layers (08_separable).
+had. TensorFlow runs without XLA, which can be several times slower on a CPU, above all for separable layers
+(08_separable).
 
 ``history`` has a value an epoch: ``loss`` and ``accuracy`` of the training part as Keras reports them (with dropout,
 averaged over the epoch), ``val_loss`` and ``val_accuracy``, ``penalty`` (the L2 term, in both losses as in Keras's),
@@ -42,47 +41,27 @@ if TYPE_CHECKING:
 class Run:
     """What came of a training.
 
-    Attributes
-    ----------
-    recipe : Recipe
-    history : dict of str to list of float
-        One value an epoch; see the module's page.
-    split : protocols.Split
-    valid, test : dict
-        Of that part: ``probabilities`` float32 [segment, class], ``y`` and ``clip`` int [segment]; ``track`` int
-        [track], ``track_y`` and the votes ``track_probabilities`` [track, class]; ``segment_accuracy`` and
-        ``track_accuracy`` with their intervals.
-    names, labels : tuple of str
-        Of the clips, and of the classes.
-    model : keras.Model
-        With the weights of the last epoch.
-    seconds : float
-        Training time, over all resumptions.
-    data, versions, machine : dict
-        What it was made from and with.
+    Of each part ``valid`` and ``test`` holds: ``probabilities`` float32 [segment, class], ``y`` and ``clip`` int
+    [segment]; ``track`` and ``track_y`` int [track] and the votes ``track_probabilities`` [track, class];
+    ``segment_accuracy`` and ``track_accuracy`` with their intervals.
     """
 
     recipe: Recipe
-    history: dict
+    history: dict  # see the module's page
     split: protocols.Split
     valid: dict
     test: dict
-    names: tuple
+    names: tuple  # of the clips
     labels: tuple
-    model: keras.Model
-    seconds: float
-    data: dict
+    model: keras.Model  # with the weights of the last epoch
+    seconds: float  # of training, over all resumptions
+    data: dict  # what it was made from, see `describe`
     versions: dict
-    machine: dict
 
     @property
     def metrics(self):
         """``segment_accuracy`` and ``track_accuracy`` of the test part, each ``{value, low, high, n}``."""
         return {name: self.test[name] for name in ("segment_accuracy", "track_accuracy")}
-
-    def save_weights(self, path):
-        """Write the weights as an ``.npz`` file, in the order of ``model.weights``."""
-        _checkpoint.write_npz(path, {f"{i:04d}": value for i, value in enumerate(self.model.get_weights())})
 
 
 def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
@@ -94,13 +73,11 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     features : Features, optional
         Already loaded ones; the default loads what the recipe names.
     folder : path, optional
-        Where checkpoints are kept, one file a recipe. A run that finds its own there goes on with it; a finished one
-        is there at once. Without a folder nothing is written.
+        Where checkpoints are kept, one file a recipe. A run that finds its own there goes on with it.
     progress : bool
         Whether to show a bar with the epochs.
     every : float
-        Least seconds between two checkpoints (that of the paper's first network is 260 MB, more than each epoch should
-        wait for); the last epoch always has one.
+        Least seconds between two checkpoints (that of the paper's first network has 260 MB); the last epoch has one.
 
     Returns
     -------
@@ -109,12 +86,14 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
     Raises
     ------
     AudiolibError
-        If the recipe does not work with its data: no finite features, a network that needs more frames, a protocol
-        that does not fit, a batch larger than the training part. All before the first epoch. During training if the
-        loss is not finite.
+        Before the first epoch if the recipe does not work with its data; later if the loss is not finite.
     """
     features = load_features(recipe, progress=progress) if features is None else features
-    _check_finite(features)
+    finite = np.isfinite(features.x).all(axis=(1, 2))
+    if not finite.all():
+        names = sorted({features.names[clip] for clip in features.clip[~finite]})
+        raise AudiolibError(f"{features.corpus}: the features of {len(names)} clip(s) are not finite numbers: "
+                            f"{', '.join(names[:3])}; run `python -m audiolib check` and leave those out")  # fmt: skip
     if folder:
         _checkpoint.check_writable(folder)
     split = protocols.split(features, recipe.protocol, fold=recipe.fold, seed=recipe.seed)
@@ -131,18 +110,9 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
         history = _fit(recipe, features, x, split, normal, model, loss, folder, progress, every)
         judged = {part: _judge(model, features, x, getattr(split, part), *normal) for part in ("valid", "test")}
     return Run(
-        recipe=recipe,
-        history=history,
-        split=split,
-        **judged,
-        names=features.names,
-        labels=features.labels,
-        model=model,
-        seconds=float(sum(history["seconds"])),
-        data=describe(features),
-        versions=_versions(),
-        machine={"cores": os.cpu_count(), "threads": _threads(), "processor": platform.machine()},
-    )
+        recipe, history, split, **judged, names=features.names, labels=features.labels, model=model,
+        seconds=float(sum(history["seconds"])), data=describe(features), versions=_versions(),
+    )  # fmt: skip
 
 
 def _fit(recipe, features, x, split, normal, model, loss, folder, progress, every):
@@ -161,16 +131,16 @@ def _fit(recipe, features, x, split, normal, model, loss, folder, progress, ever
     for epoch in range(done, recipe.epochs):
         started = time.perf_counter()
         row = _epoch(recipe, model, step, split.train, y, augment, epoch)
-        row["penalty"] = _penalty(model)
-        probabilities = predict(model, x, split.valid, *normal)
-        row["val_loss"] = _cross_entropy(probabilities, y[split.valid]) + row["penalty"]
-        row["val_accuracy"] = float(np.mean(probabilities.argmax(1) == y[split.valid]))
+        row["penalty"] = float(sum(map(float, model.losses)))
+        guessed, true = predict(model, x, split.valid, *normal), y[split.valid]
+        of_true = np.maximum(guessed[np.arange(len(true)), true], 1e-7)  # Keras clips there too
+        row["val_loss"] = float(-np.mean(np.log(of_true))) + row["penalty"]
+        row["val_accuracy"] = float(np.mean(guessed.argmax(1) == true))
         row["seconds"] = time.perf_counter() - started
         if not math.isfinite(row["loss"] + row["val_loss"]):  # the last step shows in val_loss alone
-            raise AudiolibError(
-                f"{recipe.name}: the loss of epoch {epoch + 1} is {row['loss']}, val_loss {row['val_loss']}; lower the "
-                f"learning rate ({recipe.learning_rate:g}) or use normalization 'standard'"
-            )
+            losses = f"{row['loss']}, val_loss {row['val_loss']}"
+            raise AudiolibError(f"{recipe.name}: the loss of epoch {epoch + 1} is {losses}; lower the learning rate "
+                                f"({recipe.learning_rate:g}) or use normalization 'standard'")  # fmt: skip
         for name, value in row.items():
             history.setdefault(name, []).append(value)
         if path and (time.monotonic() - saved >= every or epoch + 1 == recipe.epochs):
@@ -185,19 +155,9 @@ def _fit(recipe, features, x, split, normal, model, loss, folder, progress, ever
 class Augmentation:
     """Batches of the training part, normalised and changed as ``recipes.AUGMENTATIONS`` describes.
 
-    Everything is drawn from the generator that is passed in.
-
-    Parameters
-    ----------
-    settings : dict
-        Of the recipe; what is not there is off.
-    features : Features
-    train : int array [segment]
-        The training part. Cuts reach into the next segment of a clip only if that is in it too.
-    mean, deviation : float or array [band]
-        The input is normalised by them.
-    by_segment : bool
-        Or rather by `features.relative`.
+    The settings are those of the recipe; what is not there is off. ``train`` (int [segment]) is the training part: cuts
+    reach into the next segment of a clip only if that is in it too. ``mean`` and ``deviation`` are float or [band].
+    With ``by_segment`` the input is normalised by `features.relative` instead.
     """
 
     def __init__(self, settings, features, train, mean, deviation, *, by_segment=False):
@@ -249,14 +209,7 @@ class Augmentation:
         return x.astype(np.float32, copy=False)
 
     def mix(self, x, target, rng):
-        """Mixup (Zhang, Cisse, Dauphin, Lopez-Paz, 2018): each segment with a share of another one of the batch.
-
-        Parameters
-        ----------
-        x : array [segment, frame, band]
-        target : float array [segment, class]
-            One-hot classes; they are mixed alike.
-        """
+        """Mixup (Zhang, Cisse, Dauphin, Lopez-Paz, 2018): segments and one-hot classes with a share of another's."""
         if alpha := self.settings.get("mixup"):
             share = rng.beta(alpha, alpha, len(x)).astype(np.float32)
             other = rng.permutation(len(x))
@@ -285,18 +238,8 @@ def _read_archive(path, state, frontend):
 
 
 def predict(model, x, rows=None, mean=0.0, deviation=1.0, *, batch=256):
-    """Probabilities of segments: float32 [segment, class], each row adding up to 1.
-
-    Parameters
-    ----------
-    model : keras.Model
-    x : array [segment, frame, band]
-    rows : int array, optional
-        Which segments; all by default.
-    mean, deviation : float or array [band]
-        What the training normalised by.
-    batch : int
-        Segments computed at once.
+    """Probabilities of those segments of x [segment, frame, band] that `rows` names (all by default), `batch` at once:
+    float32 [segment, class], each row adding up to 1. The training normalised by mean and deviation, float or [band].
     """
     rows = np.arange(len(x)) if rows is None else rows
     result = [model.predict_on_batch((x[rows[i : i + batch]] - mean) / deviation) for i in range(0, len(rows), batch)]
@@ -305,26 +248,21 @@ def predict(model, x, rows=None, mean=0.0, deviation=1.0, *, batch=256):
 
 
 def set_threads(number):
-    """Let TensorFlow use so many cores in this process; possible only before its first computation.
-
-    Parameters
-    ----------
-    number : int >= 1
-    """
+    """Let TensorFlow use so many cores in this process; possible only before its first computation."""
     from audiolib._keras import tensorflow
 
-    tf = tensorflow()
+    threading = tensorflow().config.threading
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(number)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        threading.set_intra_op_parallelism_threads(number)
+        threading.set_inter_op_parallelism_threads(1)
     except RuntimeError as error:
-        if _threads() != number:
-            raise AudiolibError(
-                f"threads={number}: TensorFlow has begun to compute with {_threads()} here; choose before the first run"
-            ) from error
+        if threads() != number:
+            raise AudiolibError(f"threads={number}: TensorFlow has begun to compute with {threads()} here; choose "
+                                "before the first run") from error  # fmt: skip
 
 
-def _threads():
+def threads():
+    """How many cores TensorFlow uses in this process."""
     from audiolib._keras import tensorflow
 
     return tensorflow().config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
@@ -332,29 +270,19 @@ def _threads():
 
 def _compiled(recipe, features):
     """The network with its optimizer, and its loss."""
-    from audiolib import _keras, models
+    from audiolib import models
+    from audiolib._keras import Adam, keras
 
-    keras = _keras.keras
-    model = models.build(
-        recipe.model,
-        frames=features.frames,
-        bands=features.bands,
-        classes=len(features.labels),
-        seed=recipe.seed,
-        precision=recipe.precision,
-        **recipe.model_options,
-    )
-    options = {"learning_rate": recipe.learning_rate, "weight_decay": recipe.weight_decay or None}
-    if recipe.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **options)
-    else:
-        optimizer = _keras.Adam(**options)
+    size = {"frames": features.frames, "bands": features.bands, "classes": len(features.labels)}
+    model = models.build(recipe.model, **size, seed=recipe.seed, precision=recipe.precision, **recipe.model_options)
+    sgd = functools.partial(keras.optimizers.SGD, momentum=0.9, nesterov=True)
+    kind = {"adam": Adam, "sgd": sgd}[recipe.optimizer]
+    optimizer = kind(learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay or None)
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    loss = keras.losses.SparseCategoricalCrossentropy()
     if _soft_targets(recipe):
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-    else:
-        loss = keras.losses.SparseCategoricalCrossentropy()
     model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
     optimizer.build(model.trainable_variables)
     return model, loss
@@ -384,15 +312,14 @@ def _epoch(recipe, model, step, train, y, augment, epoch):
 
 
 def _learning_rate(recipe, step, steps):
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
     at = step / max(1, steps - 1)
-    if recipe.schedule == "cosine":
-        return recipe.learning_rate * (1 + math.cos(math.pi * at)) / 2
-    if recipe.schedule == "one-cycle":  # Smith and Topin (2017): up to the highest rate, then down to almost nothing
-        rise = 0.3
-        if at < rise:
-            return recipe.learning_rate * (0.04 + 0.96 * at / rise)
-        return recipe.learning_rate * (1 + math.cos(math.pi * (at - rise) / (1 - rise))) / 2
-    return recipe.learning_rate
+    # Smith and Topin (2017): up to the highest rate, then down to almost nothing.
+    rise = 0.3 if recipe.schedule == "one-cycle" else 0.0
+    if at < rise:
+        return recipe.learning_rate * (0.04 + 0.96 * at / rise)
+    return recipe.learning_rate * (1 + math.cos(math.pi * (at - rise) / (1 - rise))) / 2
 
 
 def normalization(x, train, kind):
@@ -431,54 +358,22 @@ def _judge(model, features, x, rows, mean, deviation):
     votes, clips = evaluation.vote(probabilities, clip)
     track_y = y[np.unique(clip, return_index=True)[1]]
     return {
-        "probabilities": probabilities,
-        "y": y,
-        "clip": clip,
-        "track": clips,
-        "track_y": track_y,
-        "track_probabilities": votes,
+        "probabilities": probabilities, "y": y, "clip": clip,
+        "track": clips, "track_y": track_y, "track_probabilities": votes,
         "segment_accuracy": evaluation.accuracy(probabilities, y, clip=clip),
         "track_accuracy": evaluation.accuracy(votes, track_y),
-    }
-
-
-def _cross_entropy(probabilities, y):
-    return float(-np.mean(np.log(np.maximum(probabilities[np.arange(len(y)), y], 1e-7))))  # Keras clips there too
-
-
-def _penalty(model):
-    return float(sum(float(loss) for loss in model.losses))
-
-
-def _check_finite(features):
-    finite = np.isfinite(features.x).all(axis=(1, 2))
-    if not finite.all():
-        names = sorted({features.names[clip] for clip in features.clip[~finite]})
-        raise AudiolibError(
-            f"{features.corpus}: the features of {len(names)} clip(s) are not finite numbers: {', '.join(names[:3])}; "
-            "run `python -m audiolib check` and leave those clips out"
-        )
-
+    }  # fmt: skip
 
 def describe(features):
-    """What records say of the data: sizes, frontend, and two digests.
-
-    ``fingerprint`` is of every bit of the features, which for audio depends on the processor and the versions of
-    libraries; ``content`` of the audio and what is said of its clips, which does not (None for an archive).
-    """
+    """What records say of the data: sizes, frontend, and two digests (``content`` does not depend on the processor)."""
     content = [features.names, features.clip_labels, features.groups, features.folds, features.digests]
     archived = "archive" in features.frontend or None in features.digests
-    return {
+    same = ("tracks", "frames", "bands", "hop_seconds", "frontend", "fingerprint")
+    return {name: getattr(features, name) for name in same} | {
         "name": features.corpus,
-        "tracks": features.tracks,
         "segments": len(features.x),
-        "frames": features.frames,
-        "bands": features.bands,
-        "hop_seconds": features.hop_seconds,
-        "frontend": features.frontend,
         "labels": list(features.labels),
         "skipped": len(features.skipped),
-        "fingerprint": features.fingerprint,
         "content": None if archived else hashlib.sha256(json.dumps(content).encode()).hexdigest(),
     }
 

@@ -99,13 +99,13 @@ def test_weights_of_another_type_are_not_used(saved):
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     path = tmp_path / "runs" / "state.npz"
-    _checkpoint.write_npz(path, {"a": np.ones(3)})
+    _checkpoint.write_npz(path, [], a=np.ones(3))
 
     def full(*args, **kwargs):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(_checkpoint.os, "fsync", full)
     with pytest.raises(AudiolibError, match=r"state.npz cannot be written \(no space left"):
-        _checkpoint.write_npz(path, {"a": np.zeros(3)})
+        _checkpoint.write_npz(path, [], a=np.zeros(3))
     assert [p.name for p in path.parent.iterdir()] == ["state.npz"]
     assert np.load(path)["a"].tolist() == [1, 1, 1]

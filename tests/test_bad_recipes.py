@@ -100,4 +100,4 @@ def test_threads_are_chosen_before_the_first_computation():
     tf.constant(1) + 1
     with pytest.raises(AudiolibError, match="threads=99: TensorFlow has begun to compute with"):
         training.set_threads(99)
-    training.set_threads(training._threads())  # no change, no error
+    training.set_threads(training.threads())  # no change, no error

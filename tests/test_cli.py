@@ -12,7 +12,7 @@ import soundfile
 from click.testing import CliRunner
 from toys import write_corpus
 
-from audiolib import AudiolibError, corpora, features, protocols
+from audiolib import AudiolibError, cli, corpora, features, protocols, recipes
 from audiolib.archive import read_archive
 from audiolib.cli import main
 
@@ -189,3 +189,25 @@ def test_a_stopped_command_ends_in_one_line(how):
     process.send_signal(how)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130 and "Stopped" in said and "Traceback" not in said
+
+
+def recorded(right, **changes):
+    """What is told of a run that judged these tracks right or wrong."""
+    recipe = recipes.SHORT.replace(model="standard", **changes)
+    share = {"value": float(np.mean(right)), "n": len(right)}
+    tracks = {f"{recipe.fold}.{i}": [1, int(hit)] for i, hit in enumerate(right)}
+    test = {"tracks": tracks, "track_accuracy": share, "segment_accuracy": share}
+    return {"recipe": recipe.to_dict(), "data": {"tracks": 999, "segments": 4995}, "test": test}
+
+
+def test_runs_are_told_a_recipe_a_line_over_its_seeds_and_its_folds_by_their_tracks(capsys):
+    applied = {"model_options": {"separable_l2": "applied"}}
+    cli._tell([recorded([1, s > 0], seed=s, protocol="track") for s in (1, 0, 2)]
+              + [recorded([1, 1, 1], protocol="artist-folds", fold=1), recorded([0], protocol="artist-folds", fold=2)]
+              + [recorded([1, 0], protocol="track", **applied)])  # fmt: skip
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 3
+    assert told[0].startswith("standard          gtzan-logmel.npz mfcc13-6s track 60 epochs, seeds [0, 1, 2]: ")
+    assert "83.3% of segments, 83.3% of tracks (" in told[0] and told[0].endswith(", n = 2)")
+    assert "75.0% of tracks (30.1% to 95.4%, n = 4)" in told[1]  # Wilson's interval of 3 of 4
+    assert "seeds [0]: 50.0% of segments" in told[2]
