@@ -276,6 +276,20 @@ def test_the_shipped_network_is_small_and_says_what_it_is():
     assert told <= set(network.card)
 
 
+def test_the_readme_says_of_it_what_its_card_says():
+    from conftest import ROOT
+
+    text, card = (ROOT / "README.md").read_text(encoding="utf8"), listen.load().card
+    test = card["test"]
+    assert f"{card['parameters']:,} parameters in {listen.SHIPPED.stat().st_size / 1000:.0f} kB".replace(",", " ") in text
+    assert f"right on {100 * test['value']:.0f} % of {test['n']} tracks" in text
+    assert f"({100 * test['low']:.0f} to {100 * test['high']:.0f} %;" in text
+    rows = (*card["changed levels"].values(), *card["by ear"].values())
+    starts = [card["changed levels"]["as it is"]["value"]] * len(card["changed levels"])
+    starts += [card["by ear"]["as it is"]["value"]] * len(card["by ear"])
+    assert max(abs(row["value"] - start) for row, start in zip(rows, starts, strict=True)) < 0.035  # "by 3 points"
+
+
 @pytest.mark.real
 def test_the_shipped_network_is_that_of_its_record(real_data, monkeypatch):
     from conftest import ROOT
