@@ -281,7 +281,8 @@ def test_the_readme_says_of_it_what_its_card_says():
 
     text, card = (ROOT / "README.md").read_text(encoding="utf8"), listen.load().card
     test = card["test"]
-    assert f"{card['parameters']:,} parameters in {listen.SHIPPED.stat().st_size / 1000:.0f} kB".replace(",", " ") in text
+    size = f"{card['parameters']:,} parameters in {listen.SHIPPED.stat().st_size / 1000:.0f} kB"
+    assert size.replace(",", " ") in text
     assert f"right on {100 * test['value']:.0f} % of {test['n']} tracks" in text
     assert f"({100 * test['low']:.0f} to {100 * test['high']:.0f} %;" in text
     rows = (*card["changed levels"].values(), *card["by ear"].values())
