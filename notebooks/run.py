@@ -8,6 +8,7 @@ parameters are read as papermill's own command reads them: ``-p`` takes ``12`` f
 """
 
 import argparse
+import contextlib
 import itertools
 import os
 import sys
@@ -60,21 +61,26 @@ def run(chapter, build, parameters):
     nbformat.write(jupytext.read(chapter), source)
     print(f"running chapter {chapter.stem}", flush=True)
     started = time.monotonic()
+    chatter = build / "chatter" / f"{chapter.stem}.txt"
     try:
-        notebook = papermill.execute_notebook(
-            # Braces in a path are papermill's own language.
-            *(str(path).replace("{", "{{").replace("}", "}}") for path in (source, running)),
-            parameters,
-            kernel_name="python3",
-            cwd=str(chapter.parent),
-            progress_bar=False,  # chapters run side by side, and each line of the screen belongs to one
-        )
+        with written_to(chatter):
+            notebook = papermill.execute_notebook(
+                # Braces in a path are papermill's own language.
+                *(str(path).replace("{", "{{").replace("}", "}}") for path in (source, running)),
+                parameters,
+                kernel_name="python3",
+                cwd=str(chapter.parent),
+                progress_bar=False,  # chapters run side by side, and each line of the screen belongs to one
+            )
         problem = lost_pictures(notebook)
     except PapermillExecutionError as error:
         cell = f"cell In [{error.exec_count}]:\n\n" + "".join(f"    {line}\n" for line in error.source.splitlines())
         problem = f"{cell}\n{error.ename}: {error.evalue}\n"
     except DeadKernelError:
-        problem = "a cell that killed its Python; most often memory is short (make -j1 runs one chapter at a time)\n"
+        problem = (
+            "a cell that killed its Python; most often memory is short (make -j1 runs one chapter at a time).\n"
+            f"Its last words: {chatter}\n"
+        )
     if problem:
         running.replace(failed)
         sys.exit(f"\n{chapter} failed at {problem}\nThe chapter as far as it ran: {failed}")
@@ -82,6 +88,20 @@ def run(chapter, build, parameters):
     spent = build / "times" / chapter.stem
     spent.parent.mkdir(exist_ok=True)
     spent.write_text(f"{time.monotonic() - started:.0f}\n")
+
+
+@contextlib.contextmanager
+def written_to(path):
+    """What a kernel writes past Python goes to a file: TensorFlow's notes at its start, which no setting silences."""
+    path.parent.mkdir(exist_ok=True)
+    kept = os.dup(2)
+    with open(path, "w") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def lost_pictures(notebook):
