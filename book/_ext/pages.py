@@ -47,7 +47,11 @@ def mend_links(app, pagename, templatename, context, doctree):
     formula = nodes.math | nodes.math_block
     formulas = doctree and any(isinstance(node, formula) for node in doctree.findall())
     if not formulas and not pagename.startswith("notebooks/"):
-        context["script_files"] = [file for file in context["script_files"] if "mathjax/" not in str(file)]
+        context["script_files"] = [  # the script, and the line of settings before it
+            file
+            for file in context["script_files"]
+            if "mathjax/" not in str(file) and "window.MathJax" not in getattr(file, "attributes", {}).get("body", "")
+        ]
     for button in _flat(context.get("header_buttons", [])):
         url = button.get("url", "") or ""
         if url.startswith(COLAB):
