@@ -79,7 +79,7 @@ check: $(ENV)  ## the tests of the library alone: no book, no browser
 	$(RUN) -m pytest -n $(JOBS) --ignore=tests/test_pipeline.py --ignore=tests/test_chapters.py --ignore=tests/test_pages.py
 
 test: $(ENV) book  ## the tests, the rendered book's among them
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n $(JOBS) --dist loadgroup
 
 lab: $(VENV)/share/jupyter/lab/settings/overrides.json $(BUILD)/corpus.txt  ## JupyterLab, with the chapters opening as notebooks
 	JUPYTER_PATH="$(abspath $(VENV))/share/jupyter$${JUPYTER_PATH:+:$$JUPYTER_PATH}" $(RUN) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks

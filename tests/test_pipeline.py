@@ -13,6 +13,9 @@ from conftest import ROOT
 
 from audiolib import corpora
 
+# They share one clone of the project, so they run one after the other (see `make test`).
+pytestmark = pytest.mark.xdist_group("pipeline")
+
 CHAPTER = """---
 jupytext:
   text_representation: {{extension: .md, format_name: myst}}
