@@ -133,7 +133,8 @@ DESK = {"width": 1280, "height": 900}
 def test_visible_code_is_not_cut_on_a_desk(visit, name):
     cut = visit(name, DESK).evaluate(
         """[...document.querySelectorAll('article div.cell_input pre')]
-            .filter(pre => pre.checkVisibility() && pre.scrollWidth > pre.clientWidth + 1).map(pre => pre.innerText)"""
+            .filter(pre => pre.checkVisibility({visibilityProperty: true})) // not folded away
+            .filter(pre => pre.scrollWidth > pre.clientWidth + 1).map(pre => pre.innerText)"""
     )
     assert cut == []
 
