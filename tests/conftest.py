@@ -9,6 +9,9 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Under `make test` a make that a test starts is not this one's child: no jobs to share, no line about that.
+for variable in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+    os.environ.pop(variable, None)
 # Nor must the user's own settings reach them.
 os.environ |= {"MPLBACKEND": "agg", "KERAS_BACKEND": "tensorflow", "KERAS_HOME": tempfile.mkdtemp(prefix="keras-")}
 for variable in ("MATPLOTLIBRC", "PYTHONWARNINGS"):

@@ -9,7 +9,7 @@ window.addEventListener("load", () => {
     if (title) button.setAttribute("aria-label", `Show or hide ${title.textContent.trim()}`);
   });
   document.querySelectorAll(".citation-list > .citation").forEach((entry) => entry.setAttribute("role", "listitem"));
-  document.querySelectorAll("article pre, article .cell_output, article .cell_output figure").forEach((box) => {
+  document.querySelectorAll("article pre, article figure, article .cell_output").forEach((box) => {
     if (box.scrollWidth > box.clientWidth && ["auto", "scroll"].includes(getComputedStyle(box).overflowX)) box.tabIndex = 0;
   });
 });
