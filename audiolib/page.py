@@ -18,6 +18,7 @@ import html
 import io
 import math
 import numbers
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -140,7 +141,8 @@ def player(y, sr, *, title, seconds=5.0, level="keep"):
         y = y / peak
     clip = io.BytesIO()
     soundfile.write(clip, sounds.fade(y, sr=rate), rate, format="FLAC", subtype="PCM_16")
-    name = html.escape(title)
+    # No line ends between a number and its unit.
+    name = re.sub(r"(?<=\d) (?=(?:k?Hz|dB|ms|s|MB|%)(?![\w/]))", "\u202f", html.escape(title))
     return HTML(
         f'<figure class="audio-player"><figcaption>{name}</figcaption><audio controls preload="metadata" '
         f'aria-label="{name}" src="{_data("audio/flac", clip)}"></audio></figure>'

@@ -106,7 +106,7 @@ def test_a_player_loses_nothing_that_is_faint_or_high():
 
 def test_players_stand_in_one_row():
     shown = page.row(*(page.player(sounds.tone(f, 0.1), SR, title=f"{f} Hz") for f in (440, 880))).data
-    assert shown.count("<audio") == 2 and shown.index("440 Hz") < shown.index("880 Hz")
+    assert shown.count("<audio") == 2 and shown.index("440\u202fHz") < shown.index("880\u202fHz")
 
 
 def test_a_player_holds_five_seconds_and_a_small_page():

@@ -161,7 +161,7 @@ def test_a_solution_unfolds_whole(visit, name):
     for box in boxes.all():
         assert not box.locator("div.cell_input").first.is_visible()
         box.locator(".admonition-title").click()
-        assert box.locator("div.cell_input").first.is_visible(), "one click shows the text and the code"
+        box.locator("div.cell_input").first.wait_for(state="visible")  # one click shows the text and the code
 
 
 @pytest.mark.parametrize("name", PAGES)
