@@ -73,7 +73,7 @@ def describe(app, pagename, templatename, context, doctree):
 
 def join_solutions(app, doctree):
     """Put the code below a solution's text into the same fold: one click shows all of it."""
-    for box in doctree.findall(nodes.admonition):
+    for box in list(doctree.findall(nodes.admonition)):  # cells move while we look
         if "solution" in box["classes"]:
             siblings = box.parent.children
             while len(siblings) > (below := box.parent.index(box) + 1) and siblings[below].get("hide_mode") == "all":
