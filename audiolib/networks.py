@@ -17,6 +17,8 @@
 ``square``            ours, to be good: the spectrogram as an image under square kernels, which find the same pattern
                       in a higher or lower band
 ``square-separable``  its twin: all convolutions but the first depthwise separable
+``square-wide``       both with twice as many kernels in each layer, the separable one as
+                      ``square-separable-wide``
 ====================  =================================================================================================
 
 The paper prints its networks as Keras code; what it does not name is Keras's default: 'valid' convolutions and pools, a
@@ -82,11 +84,12 @@ def _six_convolutions(kind):
     )  # fmt: skip
 
 
-def _square(separable):
-    """A network for images: four convolutions of 3 x 3, the mean of what they find."""
+def _square(separable, width=16):
+    """A network for images: four convolutions of 3 x 3, each twice as wide as the last; the mean of what they find."""
     return (
-        Square(16), Norm(), Pool(2, 4), Square(32, separable=separable), Norm(), Pool(2, 2),
-        Square(64, separable=separable), Norm(), Pool(2, 2), Square(128, separable=separable), Norm(), Pool(2, 2),
+        Square(width), Norm(), Pool(2, 4), Square(2 * width, separable=separable), Norm(), Pool(2, 2),
+        Square(4 * width, separable=separable), Norm(), Pool(2, 2),
+        Square(8 * width, separable=separable), Norm(), Pool(2, 2),
         Mean(), Dropout(0.3),
     )  # fmt: skip
 
@@ -116,6 +119,8 @@ NETWORKS = {
     "statistics": (Conv(128, 3), Norm(), Statistics(), Norm(), Dense(512), Norm(), Dropout(0.3)),
     "square": _square(separable=False),
     "square-separable": _square(separable=True),
+    "square-wide": _square(separable=False, width=32),
+    "square-separable-wide": _square(separable=True, width=32),
 }  # fmt: skip
 NAMES = tuple(NETWORKS)
 #: What `models.build` can be told beside the size of a segment, and what it takes otherwise.

@@ -298,7 +298,7 @@ STUDIES = {
         )
     ],
     "fast": grid(FAST, seed=SEEDS, protocol=["segment", "fault-filtered"]),
-    "listen": grid(LISTEN, seed=SEEDS, model=["square", "square-separable"]),
+    "listen": grid(LISTEN, seed=SEEDS, model=["square", "square-separable", "square-wide", "square-separable-wide"]),
     "best": [*grid(BEST, seed=SEEDS), *grid(BEST.replace(**NO_GAIN), seed=SEEDS)],  # what does the equaliser do?
 }  # fmt: skip
 

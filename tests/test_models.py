@@ -95,7 +95,8 @@ def kinds(name):
 @pytest.mark.parametrize(
     "pair",
     [("standard", "separable"), ("deep-standard", "deep-separable"), ("standard-norm", "separable-norm"),
-     ("standard-small", "separable-small"), ("square", "square-separable")],
+     ("standard-small", "separable-small"), ("square", "square-separable"),
+     ("square-wide", "square-separable-wide")],
 )  # fmt: skip
 def test_twins_differ_in_nothing_but_the_kind_of_convolution(pair):
     ordinary, separable = pair
@@ -169,7 +170,7 @@ def test_running_averages_follow_as_fast_as_they_are_told(segments):
 
 
 def test_our_own_networks_have_at_most_a_million_parameters():
-    ours = ("statistics", "square", "square-separable")
+    ours = ("statistics", "square", "square-separable", "square-wide", "square-separable-wide")
     assert all(models.build(name, frames=77, bands=128).count_params() < 1e6 for name in ours)
 
 

@@ -16,7 +16,8 @@ def standard(step):
 @pytest.mark.parametrize(
     ("ordinary", "separable"),
     [("standard", "separable"), ("deep-standard", "deep-separable"), ("standard-norm", "separable-norm"),
-     ("standard-small", "separable-small"), ("square", "square-separable")],
+     ("standard-small", "separable-small"), ("square", "square-separable"),
+     ("square-wide", "square-separable-wide")],
 )  # fmt: skip
 def test_twins_differ_in_the_kind_of_convolution_after_the_first(ordinary, separable):
     def kinds(chain):  # tuples of equal numbers are equal, whatever their kind
