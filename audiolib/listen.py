@@ -8,7 +8,7 @@ blocks, so that hours need no more memory than minutes. The package brings one t
 Probabilities are ``[segment, class]``, times are in seconds. TensorFlow is not loaded: a small network is as fast in
 NumPy, and its answer is there before TensorFlow has started. A test holds both to the same numbers.
 
-Chapters: 14_listen
+Chapters: 01_dataset, 14_listen
 """
 
 from __future__ import annotations
