@@ -72,9 +72,9 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def join_solutions(app, doctree):
-    """Put the code below a solution's text into the same fold: one click shows all of it."""
+    """Put the code below the text of a solution, or of an advanced part, into its fold: one click shows all of it."""
     for box in list(doctree.findall(nodes.admonition)):  # cells move while we look
-        if "solution" in box["classes"]:
+        if {"solution", "advanced"} & set(box["classes"]):
             siblings = box.parent.children
             while len(siblings) > (below := box.parent.index(box) + 1) and siblings[below].get("hide_mode") == "all":
                 cell = box.parent.pop(below)
