@@ -57,7 +57,7 @@ const hand = (() => {
     const levels = (low, high) => columns.filter(([t]) => t > low && t < high).map(([, level]) => level);
     const seen = clicks.map((t) => Math.max(-200, ...levels(t - half, t + half)));
     const between = Math.min(0, ...levels(...clicks));
-    return {tones: tones < -6, clicks: Math.min(...seen) > -6 && between < -6, valley: [tones, between]};
+    return {tones: tones < -6, clicks: Math.min(...seen) > -6 && between < -6, stepped: Math.min(...seen) <= -6};
   }
 
   // The cosine transform of chapter 6, and the levels that its first so many coefficients make.
@@ -92,7 +92,7 @@ const hand = (() => {
 
   // A range over a list of values, with its label and its value in words.
   function slider(label, values, start, say, change) {
-    const id = `hand-${++count}`, shown = make("output", {for: id});
+    const id = `hand-${++count}`, shown = make("span", {"aria-hidden": "true"}); // said by the range
     const input = make("input", {type: "range", id, min: 0, max: values.length - 1, step: 1});
     const self = {element: make("div", {class: "hand-slider"}, make("label", {for: id}, label), input, shown), input};
     const tell = () => {
@@ -170,7 +170,7 @@ const hand = (() => {
 
   function source(context, buffer, target, when = 0, offset = 0, seconds = buffer.duration, loop = false) {
     const node = new AudioBufferSourceNode(context, {buffer, loop});
-    node.connect(target);
+    if (target) node.connect(target);
     if (loop) node.start(when); else node.start(when, offset, seconds);
     playing.push(node);
     return node;
@@ -196,7 +196,7 @@ const hand = (() => {
       [waves, arrow, curve].forEach((one) => one.paint());
     };
     const values = range((hertz[1] - hertz[0]) / 5 + 1).map((i) => hertz[0] + 5 * i);
-    const hz = slider("Frequency of the test wave", values, 500, (f) => `${f} Hz`, () => change());
+    const hz = slider("Frequency of the test wave", values, 425, (f) => `${f} Hz`, () => change());
     const turns = range(73).map((i) => 5 * i);
     const phase = slider("Its phase", turns, 0, (p) => `${p}°${{0: ", cosine", 90: ", sine"}[p] || ""}`, () => change());
     const waves = drawing(230, "The sound with the test wave above, their product below", (g, w, h, colour) => {
@@ -303,7 +303,8 @@ const hand = (() => {
       }
       text.textContent = `A window of ${(1000 * size.value / sr).toFixed(0)} ms every ` +
         `${(1000 * hop.value / sr).toFixed(1)} ms: ` + (lit.tones ? "two level lines and one broad upright bar." :
-        lit.clicks ? "two upright bars and one broad level band." : "neither pair is told apart.");
+        lit.clicks ? "two upright bars and one broad level band." :
+        lit.stepped ? "the columns step over a click." : "neither pair is told apart.");
       view.paint();
     };
     const powers = (from, to) => range(to - from + 1).map((i) => 2 ** (from + i)), say = (n) => `${n} samples`;
@@ -374,26 +375,38 @@ const hand = (() => {
   // Chapter 8: the mixing desk.
   const equaliser = (e, {dull, same}) => dull.map((value, j) => (e < 0 ? (1 + e) * same[j] : same[j]) - e * value);
 
+  // Stems through a kernel for each pair of stem and side, added up on each side; gives back what loads the kernels.
+  function patch(context, sources, target) {
+    const out = new ChannelMergerNode(context, {numberOfInputs: 2});
+    out.connect(target);
+    const filters = sources.map((node) => [0, 1].map((o) => {
+      const filter = new ConvolverNode(context, {disableNormalization: true});
+      node.connect(filter).connect(out, 0, o);
+      return filter;
+    }));
+    return (kernel) => filters.forEach((pair, s) => pair.forEach((filter, o) => {
+      const values = Float32Array.from(kernel(s, o)).reverse(); // the chapter's kernels look ahead
+      const buffer = new AudioBuffer({length: values.length, sampleRate: context.sampleRate});
+      buffer.copyToChannel(values, 0);
+      filter.buffer = buffer;
+    }));
+  }
+
   draw.desk = (live, data) => {
     const {stems, sr, dull, faders, start} = data, sides = ["left", "right"], names = Object.keys(stems);
-    let graph = [], shown = "separable";
+    let load = () => {}, shown = "separable";
     const kernel = (s, o) => equaliser(strips[s].eq[shown === "full" ? o : 0].value, data)
       .map((value) => value * strips[s].fader[o].value);
-    const load = (s, o) => {
-      const buffer = new AudioBuffer({length: dull.length, sampleRate: sr});
-      buffer.copyToChannel(Float32Array.from(kernel(s, o)).reverse(), 0); // the chapter's kernels look ahead
-      graph[s][o].buffer = buffer;
-    };
     const change = () => {
       shown = mode.select.value;
       const parted = [];
       strips.forEach((strip, s) => {
         strip.eq[1].element.hidden = shown === "separable";
-        strip.eq[0].element.firstChild.textContent = shown === "separable" ? "Equaliser" : "Equaliser, left";
+        strip.eq[0].element.firstChild.textContent = shown === "separable" ? "Tone" : "Tone, left";
         if (strip.eq[0].value !== strip.eq[1].value) parted.push(names[s].toLowerCase());
         strip.view.paint();
-        if (graph.length) sides.forEach((_, o) => load(s, o));
       });
+      load(kernel);
       const k = dull.length, C = names.length, counts = bill(k, C, 2, 1).weights;
       text.textContent = shown === "separable" ?
         `Separable: ${C} equalisers of ${k} weights and ${2 * C} faders, ${counts[1]} weights. ` +
@@ -406,7 +419,7 @@ const hand = (() => {
     const tone = (e) => (e ? `${Math.round(100 * Math.abs(e))} % ${e < 0 ? "dull" : "bright"}` : "as it is");
     const strips = names.map((name, s) => {
       const strip = {
-        eq: sides.map((side) => slider(`Equaliser, ${side}`, tenths, start[s], tone, () => change())),
+        eq: sides.map((side) => slider(`Tone, ${side}`, tenths, start[s], tone, () => change())),
         fader: sides.map((side, o) => slider(`Fader, ${side}`, loud, faders[s][o], (v) => v.toFixed(2), () => change()))};
       strip.view = drawing(96, `What of the ${name.toLowerCase()} reaches either side, over frequency`, (g, w, h, colour) => {
         const up = (level) => 6 + ((h - 24) * Math.min(40, 6 - level)) / 40;
@@ -430,18 +443,10 @@ const hand = (() => {
     const play = async () => {
       const context = listen(sr), buffers = await Promise.all(names.map((name) => decode(stems[name], context)));
       hush();
-      const out = new ChannelMergerNode(context, {numberOfInputs: 2});
-      out.connect(new GainNode(context, {gain: 0.7})).connect(context.destination);
-      graph = names.map(() => sides.map((_, o) => {
-        const filter = new ConvolverNode(context, {disableNormalization: true});
-        filter.connect(out, 0, o);
-        return filter;
-      }));
-      buffers.forEach((buffer, s) => {
-        const node = source(context, buffer, graph[s][0], context.currentTime + 0.05, 0, 0, true);
-        node.connect(graph[s][1]);
-      });
-      change();
+      const volume = new GainNode(context, {gain: 0.7});
+      volume.connect(context.destination);
+      load = patch(context, buffers.map((buffer) => source(context, buffer, null, context.currentTime + 0.05, 0, 0, true)), volume);
+      load(kernel);
     };
     const order = () => {
       mode.select.value = "full";
@@ -490,15 +495,15 @@ const hand = (() => {
   draw.deal = (live, {artists, segments, deals, sound, sr, seconds}) => {
     const tracks = [...artists], cards = range(tracks.length * segments), track = cards.map((i) => Math.floor(i / segments));
     const artist = track.map((t) => tracks[t]), part = {t: "training", v: "validation", x: "test"}, timers = [];
-    let seed = 0, deal, clip;
+    let seed = 0, turn = 0, deal, clip;
     const protocol = choice("Deal", Object.keys(deals), () => show());
     const text = says(), counter = make("p", {class: "hand-says", role: "status"});
     const squares = cards.map((i) => make("button", {type: "button", class: "hand-card", onclick: () => press(i),
       tabindex: i ? -1 : 0}));
     const dark = () => { timers.splice(0).forEach(clearTimeout); squares.forEach((s) => s.classList.remove("hand-lit", "hand-sounds")); };
+    const quiet = () => { turn++; hush(); dark(); };
     const show = () => {
-      hush();
-      dark();
+      quiet();
       const list = deals[protocol.select.value];
       deal = list[seed % list.length];
       squares.forEach((square, i) => {
@@ -511,15 +516,17 @@ const hand = (() => {
       text.textContent = "";
     };
     const press = async (i) => {
+      const mine = ++turn;
       dark();
       squares.forEach((square, j) => { square.tabIndex = j === i ? 0 : -1; });
       const family = deal[i] === "x" ? cards.filter((j) => track[j] === track[i] && deal[j] === "t") : [];
       [i, ...family].forEach((j) => squares[j].classList.add("hand-lit"));
-      text.textContent = deal[i] !== "x" ? `A card of ${part[deal[i]]}. Press a dark one.` :
+      text.textContent = deal[i] !== "x" ? `A card of ${part[deal[i]]}. Press one of the test part.` :
         family.length ? `A test card. ${family.length} of its siblings were in training: they light up and sound.` :
         "A test card without a sibling in training. It sounds alone.";
       const context = listen(sr);
       clip = await (clip || decode(sound, context));
+      if (mine !== turn) return; // another card was pressed meanwhile
       hush();
       [i, ...family].forEach((j, place) => {
         const gain = new GainNode(context, {gain: 0}), from = context.currentTime + 0.05 + place * seconds * 1.1;
@@ -532,6 +539,8 @@ const hand = (() => {
         timers.push(setTimeout(() => squares.forEach((s, n) => s.classList.toggle("hand-sounds", n === j)), 1100 * place * seconds));
       });
     };
+    const legend = row(...Object.entries(part).map(([letter, name]) =>
+      make("span", {class: "hand-key", "data-part": letter}, name)));
     const table = make("div", {class: "hand-cards"});
     const half = tracks.length / 2;
     [0, 1].forEach((side) => table.append(make("div", {}, ...range(half).map((r) => side * half + r).map((t) =>
@@ -544,22 +553,27 @@ const hand = (() => {
       squares.forEach((square, j) => { square.tabIndex = j === to ? 0 : -1; });
       squares[to].focus();
     });
-    live.append(row(protocol.element, button("Deal again", () => { seed++; show(); }), button("Stop", () => { hush(); dark(); })),
-      counter, table, text);
+    live.append(row(protocol.element, button("Deal again", () => { seed++; show(); }), button("Stop", quiet)),
+      counter, table, legend, text);
     show();
   };
 
+  const FIGURES = {swing: ["Swing along with the sound", draw.swing], look: ["Choose a window and a hop", draw.look],
+    keep: ["Keep some of the coefficients", draw.keep], desk: ["The mixing desk", draw.desk],
+    bill: ["The bill of a layer", draw.bill], deal: ["Deal the cards", draw.deal]};
+
   function start() {
     document.querySelectorAll("div.hand").forEach((box) => {
-      const figure = draw[box.dataset.figure];
+      const figure = FIGURES[box.dataset.figure];
       if (!figure || box.querySelector(".hand-live")) return;
-      const live = make("div", {class: "hand-live", role: "group", "aria-label": "A figure to try"});
+      const [title, draws] = figure;
+      const live = make("div", {class: "hand-live", role: "group", "aria-label": title}, make("p", {class: "hand-title"}, title));
       box.append(live);
-      figure(live, JSON.parse(box.querySelector("script").textContent));
+      draws(live, JSON.parse(box.querySelector("script").textContent));
       box.classList.add("hand-on");
     });
   }
   addEventListener("DOMContentLoaded", start);
 
-  return {ask, spectrum, lamps, dct, rebuilt, bill, alone, equaliser, start};
+  return {ask, spectrum, lamps, dct, rebuilt, bill, alone, equaliser, patch, start};
 })();
