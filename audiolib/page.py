@@ -227,8 +227,8 @@ def figure(name, *, still, **data):
 
     text = json.dumps(data, default=plain).replace("<", "\\u003c")
     return HTML(
-        f'<div class="hand" data-figure="{name}"><p class="hand-still">This figure moves on a page with scripts. '
-        f'<a href="#{still}">Here is one that stands still.</a></p>'
+        f'<div class="hand" data-figure="{name}"><p class="hand-still">On the pages of the book a figure '
+        f'here answers the hand; <a href="#{still}">this one</a> shows it standing still.</p>'
         f'<script type="application/json">{text}</script></div>'
     )
 

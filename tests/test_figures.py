@@ -5,7 +5,10 @@ Without a browser these tests are skipped and say so.
 
 import ast
 import json
+import os
+import re
 import shutil
+from pathlib import Path
 
 import jupytext
 import numpy as np
@@ -259,7 +262,8 @@ def test_the_counter_of_deal_counts_what_the_protocols_dealt(show):
             tracks = np.sum(names["siblings"](split, catalogue.clip) == 0)
             artists = np.sum(~np.isin(artist[split.test], artist[split.train]))
             told = one.get_by_role("status").first.inner_text()
-            assert f"of {len(split.test)} test cards {tracks} have no sibling in training, {artists} have" in told
+            assert f"{len(split.test)} test cards. Without a sibling in training: {tracks}." in told
+            assert told.endswith(f" by their artist in training: {artists}.")
             parts = one.locator(".hand-card").evaluate_all("cards => cards.map(card => card.dataset.part)")
             assert [i for i, part in enumerate(parts) if part == "x"] == split.test.tolist()
             one.get_by_role("button", name="Deal again").click()
@@ -289,3 +293,63 @@ def test_without_scripts_and_on_paper_the_still_figure_is_named(show):
     assert not one.locator(".hand-still").is_visible() and one.locator(".hand-live").is_visible()
     one.emulate_media(media="print")
     assert one.locator(".hand-still").is_visible() and not one.locator(".hand-live").is_visible()
+
+
+# --- on the rendered chapters -----------------------------------------------------------------------------------------
+
+HTML = Path(os.environ.get("AUDIOLIB_BOOK", ROOT / "_build/html")) / "notebooks"
+FIGURES = {"02_sound": ["swing"], "03_stft": ["look"], "06_data": ["keep"], "08_separable": ["desk", "bill"],
+           "11_leak": ["deal"]}  # fmt: skip
+
+
+@pytest.fixture
+def visit(browser):
+    """A function that opens a rendered chapter offline; the test is skipped where there is none."""
+    contexts = []
+
+    def visit(name, width, scheme):
+        if not (HTML / f"{name}.html").exists():
+            pytest.skip("the book is not rendered: make book")
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        context.set_offline(True)
+        contexts.append(context)
+        one = context.new_page()
+        one.errors = []
+        one.on("console", lambda message: one.errors.append(message.text) if message.type == "error" else None)
+        one.on("pageerror", lambda error: one.errors.append(str(error)))
+        one.goto((HTML / f"{name}.html").as_uri())
+        return one
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+@pytest.mark.parametrize("name", FIGURES)
+def test_each_figure_of_a_chapter_answers_a_key_and_can_be_used_by_everyone(visit, name, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed: pip install -e .[test]")
+    one = visit(name, width, scheme)
+    assert one.locator(".hand").evaluate_all("all => all.map(each => each.dataset.figure)") == FIGURES[name]
+    one.add_script_tag(path=Path(axe.__file__).parent / "axe.min.js")
+    for figure in one.locator(".hand").all():
+        still = figure.locator(".hand-still a").get_attribute("href").removeprefix("#")
+        assert one.locator(f"[id='{still}'] img").count() == 1, "the still figure is on the page"
+        before = figure.get_by_role("status").all_inner_texts()
+        figure.locator("input[type=range], select").first.press("ArrowDown")
+        assert figure.get_by_role("status").all_inner_texts() != before
+        live = figure.locator(".hand-live")
+        assert live.evaluate("box => box.scrollWidth <= box.clientWidth"), "it is wider than its place"
+        found = live.evaluate("box => axe.run(box, {resultTypes: ['violations']})")["violations"]
+        assert [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")] == []
+    for sound in one.locator(".hand").get_by_role("button", name=re.compile("^(Play|Hear 13|test, .*)$")).all()[:1]:
+        sound.click()
+        one.wait_for_timeout(300)
+    assert one.errors == []
+
+
+def test_only_pages_with_such_figures_load_their_script():
+    pages = list(HTML.glob("*.html"))
+    if not pages:
+        pytest.skip("the book is not rendered: make book")
+    assert {path.stem for path in pages if "figures.js" in path.read_text(encoding="utf8")} == set(FIGURES)

@@ -511,8 +511,8 @@ const hand = (() => {
         square.setAttribute("aria-label", `${part[deal[i]]}, artist ${artist[i]}, track ${track[i] + 1}, segment ${i % segments + 1}`);
       });
       const asked = [...deal].filter((p) => p === "x").length;
-      counter.textContent = `${protocol.select.value}, deal ${seed % list.length + 1}: of ${asked} test cards ` +
-        `${alone(deal, track)} have no sibling in training, ${alone(deal, artist)} have no other card by their artist there.`;
+      counter.textContent = `Deal ${seed % list.length + 1}: ${asked} test cards. Without a sibling in training: ` +
+        `${alone(deal, track)}. Without any card by their artist in training: ${alone(deal, artist)}.`;
       text.textContent = "";
     };
     const press = async (i) => {
