@@ -52,6 +52,9 @@ def mend_links(app, pagename, templatename, context, doctree):
             for file in context["script_files"]
             if "mathjax/" not in str(file) and "window.MathJax" not in getattr(file, "attributes", {}).get("body", "")
         ]
+    if not (doctree and any('class="hand"' in node.astext() for node in doctree.findall(nodes.raw))):
+        for files in ("script_files", "css_files"):  # what only the figures that answer the hand need
+            context[files] = [file for file in context.get(files, []) if "figures." not in str(file)]
     for button in _flat(context.get("header_buttons", [])):
         url = button.get("url", "") or ""
         if url.startswith(COLAB):
