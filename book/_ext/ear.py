@@ -24,10 +24,11 @@ def script(network):
         "shapes": [weight.shape for weight in network.weights],
         "weights": base64.b64encode(b"".join(w.astype("<f2").tobytes() for w in network.weights)).decode("ascii"),
         "frontend": vars(network.frontend),
+        "samples": network.frontend.segment_samples,
         "normalization": normal if isinstance(normal, str) else [np.asarray(part).tolist() for part in normal],
         "temperature": network.temperature,
         "threshold": network.threshold,
-        "test": network.card.get("test", {}),
+        "trust": network.card["test"].get("by confidence", [[0, 100, 100 * network.card["test"]["value"]]]),
     }
     return f"window.GENRES = {json.dumps(said)};\n"
 

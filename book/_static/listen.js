@@ -7,7 +7,7 @@
 function ear(net) {
   const { sample_rate: rate, n_fft: size, hop_length: hop, n_mels: bands, fmin, fmax, top_db } = net.frontend;
   const even = (x) => Math.round(x) - (Math.abs(x % 1) === 0.5 ? Math.round(x) % 2 : 0); // halves as Python rounds them
-  const length = even(net.frontend.segment_seconds * rate);
+  const length = net.samples;
   const starts = Array.from({ length: Math.ceil((length + 1) / hop) }, (_, i) => even(i * hop)).filter((s) => s <= length);
   const frames = starts.length, half = size / 2;
   const window = Float64Array.from({ length: size }, (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / size));
@@ -214,42 +214,74 @@ function ear(net) {
     return e.map((v) => v / sum);
   }
 
-  return { length, frames, filters, levels, probabilities };
+  // What is heard in a segment of samples: levels and probabilities; of silence nothing; `bad`, where a sample is no number.
+  function hear(y) {
+    let low = Infinity, high = -Infinity;
+    for (let i = 0; i < y.length; i++) {
+      if (!Number.isFinite(y[i])) return { bad: i };
+      low = Math.min(low, y[i]);
+      high = Math.max(high, y[i]);
+    }
+    return high - low < 1e-6 ? {} : { levels: levels(y).slice(), p: probabilities(db) };
+  }
+  return { filters, levels, probabilities, hear };
 }
 
-// === the panel ========================================================================================================
+// What a worker does: it takes the network first, then segments, one after the other.
+function work() {
+  let mine;
+  self.onmessage = ({ data: { net, turn, index, y } }) => {
+    if (net) mine = ear(net);
+    else self.postMessage({ turn, index, ...mine.hear(y) });
+  };
+}
 
-// What lies in a WAV of plain numbers, as { rate, total, take(first, count) } with take() giving float32 [sample], the
-// mean of the channels; null if it is something else; an error with a clear word if it is damaged.
+
+// --- from a file to samples -------------------------------------------------------------------------------------------
+
+const HOUR = 3600, ELSEWHERE = "on a command line, python -m audiolib listen hears it";
+const KINDS = Object.entries({ "%PDF": "a PDF,", "PK\x03\x04": "a zip archive,", "\x1f\x8b": "a gzip archive,", "\x89PNG": "a picture,",
+  "\xff\xd8\xff": "a picture,", GIF8: "a picture,", MThd: "MIDI, notes without sound,", "<": "a web page," });
+
+function clock(seconds) {
+  const [hours, minutes, rest] = [seconds / HOUR, (seconds % HOUR) / 60, seconds % 60].map(Math.floor);
+  return `${hours ? `${hours}:${String(minutes).padStart(2, "0")}` : minutes}:${String(rest).padStart(2, "0")}`;
+}
+
+// The sound in a WAV of plain numbers, as { rate, total, take(first, count) }, where take() gives float32 [sample], the
+// mean of the channels. Null for any other file; an error for one that is damaged, in the words that Python has for it.
 function wav(bytes) {
   const view = new DataView(bytes), size = view.byteLength;
-  const name = (at) => String.fromCharCode(...new Uint8Array(bytes, at, Math.min(4, size - at)));
-  if (size < 12 || name(0) !== "RIFF" || name(8) !== "WAVE") return null;
-  let format, channels, rate, bits, at = 12;
-  for (; at + 8 <= size && name(at) !== "data"; at += 8 + view.getUint32(at + 4, true) + (view.getUint32(at + 4, true) % 2)) {
-    if (name(at) !== "fmt " || at + 24 > size) continue;
-    [format, channels, rate, bits] = [view.getUint16(at + 8, true), view.getUint16(at + 10, true), view.getUint32(at + 12, true), view.getUint16(at + 22, true)];
-    if (format === 0xfffe && at + 34 <= size) format = view.getUint16(at + 32, true);
+  const name = (at) => String.fromCharCode(...new Uint8Array(bytes.slice(at, at + 4)));
+  if (name(0) !== "RIFF" || name(8) !== "WAVE") return null;
+  let at = 12, form = 0, chunk;
+  for (; at + 8 <= size && name(at) !== "data"; at += 8 + chunk + (chunk % 2)) {
+    chunk = view.getUint32(at + 4, true);
+    if (name(at) === "fmt " && chunk >= 16 && at + 8 + chunk <= size) form = at + 8;
   }
-  if (!format || at + 8 > size) throw new Error("cannot be decoded, it is damaged: its header ends before any sound");
-  const read = { "1 8": (p) => (view.getUint8(p) - 128) / 128, "1 16": (p) => view.getInt16(p, true) / 32768,
-    "1 24": (p) => (view.getUint16(p, true) + 65536 * view.getInt8(p + 2)) / 8388608, "1 32": (p) => view.getInt32(p, true) / 2147483648,
-    "3 32": (p) => view.getFloat32(p, true), "3 64": (p) => view.getFloat64(p, true) }[`${format} ${bits}`];
-  if (!(rate >= 1000 && rate <= 768000 && channels >= 1 && channels <= 64)) throw new Error(`damaged, its header claims a rate of ${rate} Hz and ${channels} channels`);
+  if (!form || at + 8 > size) throw new Error("cannot be decoded, it is damaged: its header ends before any sound");
+  const [format, channels, bits] = [0, 2, 14].map((place) => view.getUint16(form + place, true)), rate = view.getUint32(form + 4, true);
+  if (!(rate >= 1000 && rate <= 768000 && channels >= 1 && channels <= 64))
+    throw new Error(`damaged, its header claims a rate of ${rate} Hz and ${channels} channels`);
+  const read = { // by the kind of numbers and their bits
+    "1 8": (p) => (view.getUint8(p) - 128) / 128, "1 16": (p) => view.getInt16(p, true) / 2 ** 15,
+    "1 24": (p) => (view.getUint16(p, true) + 2 ** 16 * view.getInt8(p + 2)) / 2 ** 23, "1 32": (p) => view.getInt32(p, true) / 2 ** 31,
+    "3 32": (p) => view.getFloat32(p, true), "3 64": (p) => view.getFloat64(p, true),
+  }[`${format === 0xfffe ? view.getUint16(form + 24, true) : format} ${bits}`];
   if (!read) return null;
-  const start = at + 8, there = size - start, frame = (channels * bits) / 8;
-  let promised = view.getUint32(at + 4, true);
-  if (promised > size && promised < 2 ** 31 - 2 ** 16) throw new Error(`truncated, ${there} of ${promised} bytes of samples are there`);
-  const behind = start + promised + (promised % 2); // who could not know the size wrote none, or a huge one
-  const chunk = /^[ -~]{4}$|^ID3|^TAG/.test(behind + 8 <= size ? name(behind) : "none");
-  if (promised > there || (there > promised + 4096 && !chunk)) promised = there;
-  const total = Math.floor(promised / frame);
+
+  const start = at + 8, there = size - start, frame = (channels * bits) / 8, promised = view.getUint32(at + 4, true);
+  const unknown = promised >= 2 ** 31 - 2 ** 16, behind = start + promised + (promised % 2);
+  if (promised > size && !unknown) throw new Error(`truncated, ${there} of ${promised} bytes of samples are there`);
+  const more = there > promised + 4096 && !/^([ -~]{4}|(ID3|TAG).?)$/.test(name(behind)); // sound that was not counted
+  if (promised > there || more) view.setUint32(at + 4, there, true); // for decodeAudioData
+  const total = Math.floor(view.getUint32(at + 4, true) / frame);
   if (!total) throw new Error("no samples in it (0 s long)");
   const take = (first, count) => {
     const y = new Float32Array(count);
-    for (let i = 0, at = start + first * frame; i < count; i++, at += frame) {
+    for (let i = 0, p = start + first * frame; i < count; i++, p += frame) {
       let sum = 0;
-      for (let n = 0; n < frame; n += bits / 8) sum += read(at + n);
+      for (let n = 0; n < frame; n += bits / 8) sum += read(p + n);
       y[i] = sum / channels;
     }
     return y;
@@ -257,175 +289,163 @@ function wav(bytes) {
   return { rate, total, take };
 }
 
-// Any sound that the browser can decode, at the network's rate, like wav(); or an error that says why not.
-async function decode(file, address, rate) {
-  if (!file.size) throw new Error("empty file (0 bytes)");
-  if (file.size > 2 ** 30) throw new Error(`larger than a page can hold; ${COMMAND}`);
-  const bytes = await file.arrayBuffer().catch(() => { throw new Error("cannot be read; is it a folder, or has it been moved?"); });
-  const head = new Uint8Array(bytes.slice(0, 64)), sound = wav(bytes);
-  const seconds = sound ? sound.total / sound.rate : await duration(address);
-  if (seconds > HOUR) throw new Error(`${clock(seconds)} long, longer than an hour; ${COMMAND}`);
-  if (sound && sound.rate === rate) return sound;
-  const text = String.fromCharCode(...head), plain = /^[\t\n\r -~]*$/.test(text) ? "text, " : "damaged, or ";
-  const kind = (KINDS.find(([magic]) => text.trimStart().startsWith(magic)) ?? ["", plain])[1];
-  const buffer = await new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes) // which resamples as well
-    .catch(() => { throw new Error(`cannot be decoded, it is ${kind}not audio that this browser knows`); });
-  if (buffer.duration > HOUR) throw new Error(`${clock(buffer.duration)} long, longer than an hour; ${COMMAND}`);
-  const channels = Array.from({ length: buffer.numberOfChannels }, (_, n) => buffer.getChannelData(n));
-  const take = (first, count) => {
-    const y = channels[0].slice(first, first + count);
-    for (let n = 1; n < channels.length; n++) for (let i = 0; i < count; i++) y[i] += channels[n][first + i];
-    return channels.length > 1 ? y.map((v) => v / channels.length) : y;
-  };
-  return { rate, total: buffer.length, take };
-}
-
-const HOUR = 3600, COMMAND = "on a command line, python -m audiolib listen hears it";
-const KINDS = [["%PDF", "a PDF, "], ["PK\x03\x04", "a zip archive, "], ["\x1f\x8b", "a gzip archive, "], ["\x89PNG", "a picture, "],
-  ["\xff\xd8\xff", "a picture, "], ["GIF8", "a picture, "], ["MThd", "MIDI, notes without sound, "], ["<", "a web page, "]];
-
-// Seconds that a file says it lasts, before it is decoded; NaN if it does not say.
-function duration(address) {
+// The seconds that a file says it lasts, before it is decoded; NaN if it does not say.
+function promisedSeconds(address) {
   return new Promise((done) => {
     const audio = new Audio();
-    audio.onloadedmetadata = () => done(Number.isFinite(audio.duration) ? audio.duration : NaN);
+    audio.onloadedmetadata = () => done(audio.duration);
     audio.onerror = () => done(NaN);
     setTimeout(() => done(NaN), 5000);
     audio.src = address;
   });
 }
 
-function clock(seconds) {
-  const two = (n) => String(Math.floor(n)).padStart(2, "0");
-  return (seconds < HOUR ? "" : `${Math.floor(seconds / HOUR)}:`) + (seconds < HOUR ? Math.floor(seconds / 60) : two((seconds % HOUR) / 60)) + `:${two(seconds % 60)}`;
+// Any sound that the browser can decode, at the network's rate, like wav(); or an error that says why not.
+async function decode(file, address, rate) {
+  const brief = (seconds) => {
+    if (seconds > HOUR && seconds < Infinity) throw new Error(`${clock(seconds)} long, longer than an hour; ${ELSEWHERE}`);
+  };
+  if (!file.size) throw new Error("empty file (0 bytes)");
+  if (file.size > 2 ** 30) throw new Error(`${(file.size / 2 ** 30).toFixed(1)} GiB, more than a page can hold; ${ELSEWHERE}`);
+  const bytes = await file.arrayBuffer().catch(() => { throw new Error("cannot be read; is it a folder, or was it moved?"); });
+  const start = String.fromCharCode(...new Uint8Array(bytes.slice(0, 64))), sound = wav(bytes);
+  brief(sound ? sound.total / sound.rate : await promisedSeconds(address));
+  if (sound?.rate === rate) return sound;
+  const buffer = await new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes).catch(() => { // which resamples, too
+    const text = /^[\t\n\r -~]*$/.test(start) ? "text," : "damaged, or", kind = KINDS.find(([magic]) => start.trimStart().startsWith(magic));
+    throw new Error(`cannot be decoded, it is ${kind ? kind[1] : text} not audio that this browser knows`);
+  });
+  brief(buffer.duration);
+  const channels = Array.from({ length: buffer.numberOfChannels }, (_, n) => buffer.getChannelData(n));
+  const take = (first, count) => {
+    const y = new Float32Array(count);
+    for (const x of channels) for (let i = 0; i < count; i++) y[i] += x[first + i] / channels.length;
+    return y;
+  };
+  return { rate, total: buffer.length, take };
 }
 
 // What `Heard.to_dict` gives.
-function heard(path, seconds, net, segments) {
+function result(path, seconds, net, segments) {
   const round = (x, digits) => Number(x.toFixed(digits)), best = (p) => p.indexOf(Math.max(...p));
   const named = (p) => Object.fromEntries(net.labels.map((label, i) => [label, round(p[i], 5)]));
   const mean = net.labels.map((_, i) => segments.reduce((sum, { p }) => sum + p[i], 0) / segments.length);
-  const agreeing = segments.filter(({ p }) => best(p) === best(mean)).length;
   return {
     path, seconds: round(seconds, 2), genre: net.labels[best(mean)], sure: Math.max(...mean) >= net.threshold,
-    agreement: round(agreeing / segments.length, 3), probabilities: named(mean),
+    agreement: round(segments.filter(({ p }) => best(p) === best(mean)).length / segments.length, 3), probabilities: named(mean),
     segments: segments.map(({ start, p }) => ({ start: round(start, 2), probabilities: named(p) })),
   };
 }
 
-const COLORS = ["#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2", "#edc948", "#b07aa1", "#9c755f", "#ff9da7", "#8c96a3"];
-const HEAT = [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]]; // from dark to bright
-const PANEL = `
-  <div class="listen-ask">
-    <label for="listen-file">A sound of yours</label> <input type="file" id="listen-file" accept="audio/*,video/*">
-    <button type="button" class="listen-record">Record ten seconds</button>
-    <span>or drop a file here. Nothing leaves this page.</span>
-  </div>
-  <progress hidden aria-label="Progress"></progress>
-  <p class="listen-said" role="status"></p>
-  <div class="listen-heard" hidden>
-    <ol class="listen-best"></ol>
-    <p class="listen-trust"></p>
-    <div class="listen-play"><button type="button">Play</button> <span></span></div>
-    <div class="listen-time" role="slider" tabindex="0" aria-label="Place in the sound" aria-valuemin="0">
-      <canvas width="1000" height="90"></canvas><canvas width="1000" height="128"></canvas><canvas width="1000" height="120"></canvas><i></i>
-    </div>
-    <ul class="listen-legend"></ul>
-    <details open><summary>The same as <code>--json</code> gives it</summary></details>
-  </div>
-  <pre id="listen-result" tabindex="0" aria-label="Result as JSON"></pre>`;
+// --- the panel --------------------------------------------------------------------------------------------------------
 
-function panel(figure, folder) {
+const COLORS = ["#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2", "#edc948", "#b07aa1", "#9c755f", "#ff9da7", "#8c96a3"];
+const HEAT = [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]]; // soft to loud
+const WIDTH = 1000, PANEL = `
+  <div class="listen-ask">
+    <label for="listen-file">Choose a sound</label><input type="file" id="listen-file" accept="audio/*,video/*">
+    <span>or drop one here, or</span><button type="button" class="listen-record">record ten seconds</button>
+  </div>
+  <p class="listen-said" role="status">Nothing leaves this page: your file is heard here, in your browser.</p>
+  <progress aria-label="Heard so far" hidden></progress>
+  <div class="listen-heard" hidden>
+    <ol class="listen-best" aria-label="The three best"></ol>
+    <p class="listen-trust"></p>
+    <div class="listen-play"><button type="button">Play</button><span></span></div>
+    <div class="listen-time" role="slider" tabindex="0" aria-label="Place in the sound" aria-valuemin="0">
+      <canvas width="${WIDTH}" height="90"></canvas><canvas width="${WIDTH}" height="128"></canvas><canvas width="${WIDTH}" height="120"></canvas><i></i>
+    </div>
+    <ul class="listen-legend" aria-label="Colours of the probabilities over time, below the waveform and the mel levels"></ul>
+  </div>
+  <details open><summary>The answer as JSON</summary><pre id="listen-result" tabindex="0"></pre></details>`;
+
+function panel(figure, script) {
   const root = document.createElement("div"), find = (selector) => root.querySelector(selector);
   root.className = "listen";
   root.innerHTML = PANEL;
   figure.prepend(root);
-  const said = find(".listen-said"), progress = find("progress"), result = find("#listen-result"), shown = find(".listen-heard");
-  const [play, place] = find(".listen-play").children, slider = find(".listen-time"), head = find(".listen-time i");
-  const [wave, picture, shares] = slider.querySelectorAll("canvas"), record = find(".listen-record"), audio = new Audio();
-  let turn = 0, net, workers, seconds = 0, edges = [], spoken = [], recorder;
+  const said = find(".listen-said"), progress = find("progress"), json = find("pre"), shown = find(".listen-heard"), record = find(".listen-record");
+  const [play, place] = find(".listen-play").children, slider = find(".listen-time"), head = find(".listen-time > i"), audio = new Audio();
+  const [wave, picture, shares] = Array.from(root.querySelectorAll("canvas"), (canvas) => canvas.getContext("2d"));
+  let turn = 0, net, ready, workers, seconds = 0, edges = [], answers = [], recorder;
 
-  // The network and two workers, when they are first used.
-  async function ready() {
-    if (workers) return;
-    await new Promise((done, failed) => {
-      const script = document.createElement("script");
-      Object.assign(script, { src: new URL("genres.js", folder), onload: done, onerror: () => failed(new Error("the network, genres.js, is not beside the pages")) });
-      document.head.append(script);
-    });
-    net = window.GENRES;
-    const source = `${fft}\n${ear}\n(${work})()`, address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    workers = Array.from({ length: Math.min(2, navigator.hardwareConcurrency || 1) }, () => new Worker(address));
-    for (const worker of workers) worker.postMessage({ net });
-    find(".listen-legend").replaceChildren(...net.labels.map((label, i) => entry("li", label, i)));
-  }
-
-  function entry(tag, text, i) {
-    const item = document.createElement(tag), swatch = document.createElement("i");
-    swatch.style.background = COLORS[i % COLORS.length];
+  const percent = (p) => `${Math.round(100 * p)}\u202f%`, best = (p) => p.indexOf(Math.max(...p)), color = (i) => COLORS[i % COLORS.length];
+  function entry(text, i) {
+    const item = document.createElement("li"), swatch = document.createElement("i");
+    swatch.style.background = color(i);
     item.append(swatch, text);
     return item;
   }
 
+  // The network, and workers that know it, once there is something to hear.
+  async function prepare() {
+    await new Promise((done, fail) => {
+      const element = document.createElement("script"), failed = () => fail(new Error("the network is missing: genres.js beside the pages"));
+      document.head.append(Object.assign(element, { src: new URL("genres.js", script), onload: done, onerror: failed }));
+    });
+    net = window.GENRES;
+    const source = new Blob([`${fft}\n${ear}\n(${work})()`], { type: "text/javascript" }), address = URL.createObjectURL(source);
+    workers = Array.from({ length: Math.min(2, navigator.hardwareConcurrency) }, () => new Worker(address));
+    for (const worker of workers) worker.postMessage({ net });
+    find(".listen-legend").replaceChildren(...net.labels.map(entry));
+  }
+
   async function hear(file) {
-    const mine = ++turn, path = file.name, late = () => mine !== turn;
-    const address = URL.createObjectURL(file);
+    const mine = ++turn, path = file.name, late = () => mine !== turn; // another file has come
+    audio.pause();
     URL.revokeObjectURL(audio.src);
-    audio.src = address;
-    result.textContent = "";
-    shown.hidden = true;
-    progress.hidden = false;
+    const address = (audio.src = URL.createObjectURL(file));
+    [json.textContent, shown.hidden, progress.hidden, said.textContent] = ["", true, false, `${path}: reading`];
     progress.removeAttribute("value");
-    said.textContent = `${path}: reading`;
     try {
-      await ready();
-      const { sample_rate: rate, segment_seconds } = net.frontend, length = Math.round(segment_seconds * rate);
+      await (ready ??= prepare());
+      const { sample_rate: rate } = net.frontend, length = net.samples, starts = [];
       const sound = await decode(file, address, rate);
       if (late()) return;
-      seconds = sound.total / rate;
-      const starts = [];
       for (let at = 0; at + length <= sound.total; at += length >> 1) starts.push(at);
-      if (!starts.length) throw new Error(`${+seconds.toPrecision(3)} s long, but this network hears ${+segment_seconds.toPrecision(3)} s at a time; too short`);
+      seconds = sound.total / rate;
+      const short = ([a, b]) => `${a} s long, but this network hears ${b} s at a time; too short`;
+      if (!starts.length) throw new Error(short([seconds, length / rate].map((s) => Number(s.toPrecision(3)))));
       if (sound.total - starts.at(-1) - length > rate >> 1) starts.push(sound.total - length);
-      edges = [0, ...starts.slice(1).map((at, i) => (at + starts[i] + length) / 2 / rate), seconds];
-      for (const canvas of [wave, picture, shares]) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+      edges = [0, ...starts.slice(1).map((at, i) => (at + starts[i] + length) / 2 / rate), seconds]; // of what is drawn of each
+      for (const context of [wave, picture, shares]) context.clearRect(0, 0, WIDTH, 200);
       shown.hidden = false;
-      spoken = await all(sound, starts, length, late, (count) => {
-        progress.value = count / starts.length;
-        if (count % 10 === 1) said.textContent = `${path}: heard ${count} of ${starts.length} segments`;
+      await listenTo(sound, starts, length, late, (part) => {
+        if (Math.floor(4 * part) > Math.floor(4 * progress.value)) said.textContent = `${path}: ${percent(part)} heard`;
+        progress.value = part;
       });
       if (late()) return;
-      const segments = spoken.map((p, i) => ({ start: starts[i] / rate, p })).filter(({ p }) => p);
+      const segments = starts.map((at, i) => ({ start: at / rate, p: answers[i] })).filter(({ p }) => p);
       if (!segments.length) throw new Error("silent, there is nothing to hear");
-      tell(heard(path, seconds, net, segments));
+      tell(result(path, seconds, net, segments));
     } catch (error) {
       if (late()) return;
-      shown.hidden = true;
-      said.textContent = `${path}: ${error.message}.`;
-      result.textContent = JSON.stringify({ path, error: error.message });
+      failed(path, error.message);
     }
     progress.hidden = true;
   }
 
-  // Gives each worker two segments at a time, draws what comes back; the probabilities of each segment, null of a silent one.
-  function all(sound, starts, length, late, told) {
-    return new Promise((done, failed) => {
-      const answers = new Array(starts.length).fill(null), mine = turn;
+  // Gives each worker two segments at a time, and draws them and what comes back; of silence nothing does.
+  function listenTo(sound, starts, length, late, told) {
+    answers = new Array(starts.length);
+    return new Promise((done, fail) => {
+      const mine = turn, when = (index, sample = 0) => (starts[index] + sample) / sound.rate;
       let next = 0, count = 0;
-      const give = (worker) => {
+      function give(worker) {
         if (late() || next === starts.length) return;
         const y = sound.take(starts[next], length);
-        draw(next, starts[next] / sound.rate, y, sound.rate);
-        worker.postMessage({ mine, index: next++, y }, [y.buffer]);
-      };
+        drawWave(next, when(next), y, sound.rate);
+        worker.postMessage({ turn: mine, index: next++, y }, [y.buffer]);
+      }
       for (const worker of workers) {
-        worker.onerror = (event) => failed(new Error(`the network failed (${event.message})`));
-        worker.onmessage = ({ data: { mine: whose, index, levels, p, bad } }) => {
-          if (whose !== mine || late()) return;
-          if (bad >= 0) return failed(new Error(`samples are NaN or infinite, the first at ${+((starts[index] + bad) / sound.rate).toPrecision(3)} s`));
-          if (p) paint(index, starts[index] / sound.rate, levels, (answers[index] = p));
-          told(++count);
-          if (count === starts.length) done(answers);
+        worker.onerror = ({ message }) => fail(new Error(`the network failed: ${message}`));
+        worker.onmessage = ({ data: { turn: asked, index, bad, levels, p } }) => {
+          if (asked !== mine || late()) return;
+          if (bad >= 0) fail(new Error(`samples are NaN or infinite, the first at ${Number(when(index, bad).toPrecision(3))} s`));
+          answers[index] = p;
+          if (p) draw(index, when(index), levels, p);
+          told(++count / starts.length);
+          if (count === starts.length) done();
           give(worker);
         };
         give(worker);
@@ -434,136 +454,123 @@ function panel(figure, folder) {
     });
   }
 
-  const across = (time) => (time / seconds) * 1000;
+  const column = (time) => Math.round((time / seconds) * WIDTH);
 
-  function draw(index, start, y, rate) {
-    const context = wave.getContext("2d"), [from, to] = [edges[index], edges[index + 1]].map(across);
-    context.fillStyle = "#3f8fb5";
-    for (let column = Math.floor(from); column < to; column++) {
-      const first = Math.max(0, Math.round(((column * seconds) / 1000 - start) * rate)), last = Math.min(y.length, first + Math.ceil((seconds / 1000) * rate));
+  function drawWave(index, start, y, rate) {
+    const sample = (x) => Math.round(((x * seconds) / WIDTH - start) * rate);
+    wave.fillStyle = "#3f8fb5";
+    for (let x = column(edges[index]); x < column(edges[index + 1]); x++) {
       let low = 0, high = 0;
-      for (let i = first; i < last; i++) { low = Math.min(low, y[i]); high = Math.max(high, y[i]); }
-      context.fillRect(column, 45 - 45 * Math.min(1, high), 1, Math.max(1, 45 * (Math.min(1, high) - Math.max(-1, low))));
+      for (let i = sample(x); i < Math.min(y.length, sample(x + 1)); i++) [low, high] = [Math.min(low, y[i]), Math.max(high, y[i])];
+      wave.fillRect(x, 45 - 45 * Math.min(1, high), 1, Math.max(1, 45 * (Math.min(1, high) - Math.max(-1, low))));
     }
   }
 
-  function paint(index, start, levels, p) {
-    const bands = net.frontend.n_mels, hop = net.frontend.hop_length / net.frontend.sample_rate, [from, to] = [edges[index], edges[index + 1]];
-    const first = Math.max(0, Math.round((from - start) / hop)), width = Math.min(levels.length / bands - first, Math.max(1, Math.round((to - from) / hop)));
-    const image = new ImageData(width, bands);
-    for (let j = 0; j < width; j++)
+  function draw(index, start, levels, p) {
+    const { n_mels: bands, hop_length, sample_rate } = net.frontend, frame = (time) => Math.floor(((time - start) * sample_rate) / hop_length);
+    const first = Math.max(0, frame(edges[index])), frames = Math.max(1, Math.min(levels.length / bands, frame(edges[index + 1]) + 1) - first);
+    const image = new ImageData(frames, bands), left = column(edges[index]), width = Math.max(1, column(edges[index + 1]) - left);
+    for (let j = 0; j < frames; j++)
       for (let band = 0; band < bands; band++) {
-        const heat = Math.max(0, Math.min(4.999, (levels[(first + j) * bands + band] + 30) / 14)), k = Math.floor(heat), at = ((bands - 1 - band) * width + j) * 4;
-        for (let n = 0; n < 3; n++) image.data[at + n] = HEAT[k][n] + (heat - k) * (HEAT[k + 1][n] - HEAT[k][n]);
-        image.data[at + 3] = 255;
+        const heat = Math.max(0, Math.min(4.999, (levels[(first + j) * bands + band] + 30) / 14)), k = Math.floor(heat); // -30 to 40 dB
+        const rgb = HEAT[k].map((low, n) => low + (heat - k) * (HEAT[k + 1][n] - low));
+        image.data.set([...rgb, 255], ((bands - 1 - band) * frames + j) * 4);
       }
-    const small = new OffscreenCanvas(width, bands), left = Math.floor(across(from)), wide = Math.ceil(across(to)) - left;
+    const small = new OffscreenCanvas(frames, bands);
     small.getContext("2d").putImageData(image, 0, 0);
-    picture.getContext("2d").drawImage(small, left, 0, wide, 128);
-    const context = shares.getContext("2d");
+    picture.drawImage(small, left, 0, width, 128);
     let y = 120;
     p.forEach((share, i) => {
-      context.fillStyle = COLORS[i % COLORS.length];
-      context.fillRect(left, (y -= 120 * share), wide, 120 * share);
+      shares.fillStyle = color(i);
+      shares.fillRect(left, (y -= 120 * share), width, 120 * share);
     });
   }
 
   function tell(found) {
-    const order = [...net.labels.keys()].sort((i, j) => found.probabilities[net.labels[j]] - found.probabilities[net.labels[i]]).slice(0, 3);
-    const percent = (i) => `${Math.round(100 * found.probabilities[net.labels[i]])}\u202f%`;
+    const p = net.labels.map((label) => found.probabilities[label]), order = [...p.keys()].sort((i, j) => p[j] - p[i]).slice(0, 3);
+    const [first, second, third] = order.map((i) => `${net.labels[i]} ${percent(p[i])}`);
+    said.textContent = `${found.path}, ${clock(found.seconds)} long: ${found.sure ? "" : "not sure, perhaps "}${first}, then ${second} and ${third}. ` +
+      `By themselves ${percent(found.agreement)} of the segments say the same.`;
     find(".listen-best").replaceChildren(...order.map((i) => {
-      const item = entry("li", `${net.labels[i]} ${percent(i)}`, i);
-      item.style.setProperty("--share", found.probabilities[net.labels[i]]);
+      const item = entry(`${net.labels[i]} ${percent(p[i])}`, i);
+      item.style.setProperty("--share", p[i]);
       return item;
     }));
-    const best = found.probabilities[found.genre], rows = net.test["by confidence"] ?? [[0, net.test.n, net.test.n * net.test.value]];
-    const k = rows.findIndex(([least]) => best >= least), row = rows.at(k), between = [row[0], k > 0 ? rows[k - 1][0] : 1].map((p) => Math.round(100 * p));
-    const trust = `Where it was about this sure (${between[0]} to ${between[1]}\u202f%), it was right on ${Math.round((100 * row[2]) / row[1])} of 100 test tracks, which were music like that of its training.`;
-    said.textContent = `${found.path}, ${clock(found.seconds)} long: ${found.sure ? "" : "not sure, perhaps "}${found.genre}, ${percent(order[0])}; then ` +
-      `${net.labels[order[1]]} ${percent(order[1])} and ${net.labels[order[2]]} ${percent(order[2])}. Of its segments ${Math.round(100 * found.agreement)}\u202f% say the same by themselves.`;
-    find(".listen-trust").textContent = trust;
-    result.textContent = JSON.stringify(found);
+    const k = net.trust.findIndex(([least]) => p[order[0]] >= least), [least, n, right] = net.trust.at(k); // the surest first
+    const range = k ? `${Math.round(100 * Math.min(least, p[order[0]]))} to ${percent(net.trust.at(k - 1)[0])}` : `${percent(least)} or more`;
+    find(".listen-trust").textContent = `When it is about this sure (${range}), it is right on ${Math.round((100 * right) / n)} of 100 test tracks. ` +
+      "These are like the music that it learned from; on other music, trust it less.";
+    json.textContent = JSON.stringify(found);
     slider.setAttribute("aria-valuemax", found.seconds);
     move();
   }
 
+  function failed(path, error) {
+    shown.hidden = true;
+    said.textContent = `${path}: ${error}.`;
+    json.textContent = JSON.stringify({ path, error });
+  }
+
   // --- playing ---
+
   function move() {
-    const time = Math.min(audio.currentTime, seconds), index = edges.findIndex((edge, i) => time < edges[i + 1]), p = spoken[index];
-    const now = p ? `${net.labels[p.indexOf(Math.max(...p))]} ${Math.round(100 * Math.max(...p))}\u202f%` : "silent";
+    const time = Math.min(audio.currentTime, seconds), p = answers[edges.findIndex((edge, i) => time < edges[i + 1])];
+    place.textContent = `${clock(time)} of ${clock(seconds)}: ${p ? `${net.labels[best(p)]} ${percent(Math.max(...p))}` : "silence"}`;
     head.style.left = `${(100 * time) / seconds}%`;
-    place.textContent = `${clock(time)} of ${clock(seconds)}: ${now}`;
     slider.setAttribute("aria-valuenow", time.toFixed(1));
     slider.setAttribute("aria-valuetext", place.textContent);
     if (!audio.paused) requestAnimationFrame(move);
   }
-  const seek = (time) => { audio.currentTime = Math.max(0, Math.min(seconds, time)); };
+
+  const seek = (time) => (audio.currentTime = Math.max(0, Math.min(seconds, time)));
   audio.onplay = () => { play.textContent = "Pause"; move(); };
   audio.onpause = () => { play.textContent = "Play"; };
   audio.onseeked = move;
   play.onclick = () => (audio.paused ? audio.play().catch(() => { place.textContent = "this browser cannot play it"; }) : audio.pause());
-  slider.onpointerdown = (event) => {
-    const box = slider.getBoundingClientRect();
-    seek(((event.clientX - box.left) / box.width) * seconds);
-  };
+  slider.onpointerdown = ({ clientX }) => seek(((clientX - slider.getBoundingClientRect().left) / slider.clientWidth) * seconds);
   slider.onkeydown = (event) => {
     const by = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30, Home: -Infinity, End: Infinity }[event.key];
-    if (event.key === " ") play.click();
-    else if (by) seek(audio.currentTime + by);
+    if (by) seek(audio.currentTime + by);
+    else if (event.key === " ") play.click();
     else return;
     event.preventDefault();
   };
 
   // --- asking for a sound ---
-  find("#listen-file").onchange = ({ target }) => target.files.length && hear(target.files[0]);
+
+  find("input").onchange = ({ target }) => target.files.length && hear(target.files[0]);
   root.ondragover = (event) => event.preventDefault();
   root.ondrop = (event) => {
     event.preventDefault();
     if (event.dataTransfer.files.length) hear(event.dataTransfer.files[0]);
   };
-  const can = navigator.mediaDevices?.getUserMedia && window.MediaRecorder;
-  if (!can) Object.assign(record, { disabled: true, textContent: "No recording: this browser allows it on served pages only" });
-  record.onclick = async () => {
-    if (recorder) return recorder.stop();
-    audio.pause();
-    turn++;
-    try {
-      const stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
-      const parts = [];
-      let left = 10;
-      recorder = new MediaRecorder(stream);
-      recorder.ondataavailable = ({ data }) => parts.push(data);
-      const count = () => (left ? (record.textContent = `Stop (${left--} s left)`) : recorder.stop()), timer = setInterval(count, 1000);
-      recorder.onstop = () => {
-        clearInterval(timer);
-        for (const track of stream.getTracks()) track.stop();
-        [recorder, record.textContent] = [null, "Record ten seconds"];
-        hear(new File(parts, "recording", { type: parts[0].type }));
-      };
-      recorder.start();
-      count();
-    } catch (error) {
-      said.textContent = `No recording: ${error.message}.`;
-    }
-  };
-}
 
-// What a worker does: the network first, then segments, one after the other.
-function work() {
-  let hears;
-  self.onmessage = ({ data: { net, mine, index, y } }) => {
-    if (net) return void (hears = ear(net));
-    const bad = y.findIndex((v) => !Number.isFinite(v)), [low, high] = y.reduce(([l, h], v) => [Math.min(l, v), Math.max(h, v)], [Infinity, -Infinity]);
-    if (bad >= 0 || high - low < 1e-6) return self.postMessage({ mine, index, bad });
-    const levels = hears.levels(y).slice();
-    self.postMessage({ mine, index, levels, p: hears.probabilities(levels) }, [levels.buffer]);
-  };
+  async function recordTen() {
+    turn++; // what is heard now is not waited for
+    const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false }, parts = [];
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: plain });
+    let left = 10;
+    recorder = new MediaRecorder(stream);
+    recorder.ondataavailable = ({ data }) => parts.push(data);
+    const count = () => (left ? (record.textContent = `stop (${left--} s left)`) : recorder.stop()), timer = setInterval(count, 1000);
+    recorder.onstop = () => {
+      clearInterval(timer);
+      stream.getTracks().forEach((track) => track.stop());
+      [recorder, record.textContent] = [null, "record ten seconds"];
+      hear(new File(parts, "recording", { type: parts[0].type }));
+    };
+    recorder.start();
+    count();
+  }
+  record.onclick = () => (recorder ? recorder.stop() : recordTen().catch(({ message }) => failed("recording", message)));
+  if (!navigator.mediaDevices?.getUserMedia || !window.MediaRecorder)
+    Object.assign(record, { disabled: true, textContent: "no recording: this browser allows it on secure pages only" });
 }
 
 if (typeof document !== "undefined") {
-  const folder = document.currentScript.src;
+  const script = document.currentScript.src;
   document.addEventListener("DOMContentLoaded", () => {
     const figure = document.getElementById("fig-listen-panel");
-    if (figure) panel(figure, folder);
+    if (figure) panel(figure, script);
   });
 }
