@@ -86,8 +86,9 @@ def assert_same(page, path, most):
     there, here = heard(page, path), listen.listen(path).to_dict()
     assert there["genre"] == here["genre"]
     assert list(there) == list(here)
-    for name in ("seconds", "sure", "agreement"):
-        assert there[name] == pytest.approx(here[name], abs=most)
+    assert there["seconds"] == pytest.approx(here["seconds"], abs=0.05 if most > 1e-3 else 0.01)
+    if most <= 1e-3:
+        assert (there["sure"], there["agreement"]) == (here["sure"], here["agreement"])
     assert [one["start"] for one in there["segments"]] == pytest.approx([one["start"] for one in here["segments"]], abs=0.01)
     for mine, its in zip([here, *here["segments"]], [there, *there["segments"]], strict=True):
         assert list(its["probabilities"]) == list(mine["probabilities"])

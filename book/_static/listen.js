@@ -430,7 +430,7 @@ function panel(figure, script) {
     answers = new Array(starts.length);
     return new Promise((done, fail) => {
       const mine = turn, when = (index, sample = 0) => (starts[index] + sample) / sound.rate;
-      let next = 0, count = 0;
+      let next = 0, count = 0, open = true;
       function give(worker) {
         if (late() || next === starts.length) return;
         const y = sound.take(starts[next], length);
@@ -440,8 +440,11 @@ function panel(figure, script) {
       for (const worker of workers) {
         worker.onerror = ({ message }) => fail(new Error(`the network failed: ${message}`));
         worker.onmessage = ({ data: { turn: asked, index, bad, levels, p } }) => {
-          if (asked !== mine || late()) return;
-          if (bad >= 0) fail(new Error(`samples are NaN or infinite, the first at ${Number(when(index, bad).toPrecision(3))} s`));
+          if (asked !== mine || late() || !open) return;
+          if (bad >= 0) {
+            open = false;
+            return fail(new Error(`samples are NaN or infinite, the first at ${Number(when(index, bad).toPrecision(3))} s`));
+          }
           answers[index] = p;
           if (p) draw(index, when(index), levels, p);
           told(++count / starts.length);
@@ -538,7 +541,10 @@ function panel(figure, script) {
 
   // --- asking for a sound ---
 
-  find("input").onchange = ({ target }) => target.files.length && hear(target.files[0]);
+  find("input").onchange = ({ target }) => {
+    if (target.files.length) hear(target.files[0]);
+    target.value = ""; // so that the same file can be chosen again
+  };
   root.ondragover = (event) => event.preventDefault();
   root.ondrop = (event) => {
     event.preventDefault();
