@@ -21,7 +21,7 @@ from audiolib import evaluation, protocols, recipes, training
 
 FOLDS = (1, 2, 3, 4, 5)
 CONTROLS = {
-    "random forest": lambda seed: RandomForestClassifier(500, random_state=seed),
+    "random forest": lambda seed: RandomForestClassifier(200, random_state=seed),
     "nearest neighbour": lambda seed: make_pipeline(StandardScaler(), KNeighborsClassifier(1)),
 }
 
