@@ -441,3 +441,8 @@ def test_without_scripts_the_chapter_shows_a_picture(browser):
     page = opened(browser, CHAPTER.as_uri(), java_script_enabled=False)
     assert page.is_visible("#fig-listen-panel img") and page.locator(".listen").count() == 0
     page.context.close()
+    page = opened(browser, CHAPTER.as_uri())
+    assert page.is_visible(".listen") and not page.is_visible("#fig-listen-panel img")
+    page.emulate_media(media="print")
+    assert page.is_visible("#fig-listen-panel img") and not page.is_visible(".listen")
+    page.context.close()

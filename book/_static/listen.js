@@ -359,7 +359,7 @@ const COLORS = ["#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2", "#edc948"
 const HEAT = [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]]; // soft to loud
 const WIDTH = 1000, PANEL = `
   <div class="listen-ask">
-    <label for="listen-file">Choose a sound</label><input type="file" id="listen-file" accept="audio/*,video/*">
+    <input type="file" id="listen-file" accept="audio/*,video/*"><label for="listen-file">Choose a sound</label>
     <span>or drop one here, or</span><button type="button" class="listen-record">record ten seconds</button>
   </div>
   <p class="listen-said" role="status">Nothing leaves this page: your file is heard here, in your browser.</p>
@@ -507,11 +507,11 @@ function panel(figure, script) {
 
   function tell(found) {
     const p = net.labels.map((label) => found.probabilities[label]), order = [...p.keys()].sort((i, j) => p[j] - p[i]).slice(0, 3);
-    const [first, second, third] = order.map((i) => `${net.labels[i]} ${percent(p[i])}`);
-    said.textContent = `${found.path}, ${clock(found.seconds)} long: ${found.sure ? "" : "not sure, perhaps "}${first}, then ${second} and ${third}. ` +
-      `By themselves ${percent(found.agreement)} of the segments say the same.`;
+    const named = (i) => `${net.labels[i]} ${percent(p[i])}`;
+    said.textContent = `${found.path}, ${clock(found.seconds)} long: ${found.sure ? "" : "not sure, perhaps "}${named(order[0])}. ` +
+      `By themselves ${percent(found.agreement)} of its segments say the same.`;
     find(".listen-best").replaceChildren(...order.map((i) => {
-      const item = entry(`${net.labels[i]} ${percent(p[i])}`, i);
+      const item = entry(named(i), i);
       item.style.setProperty("--share", p[i]);
       return item;
     }));
