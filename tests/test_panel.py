@@ -6,6 +6,7 @@ skipped and say so.
 
 import base64
 import importlib.util
+import io
 import json
 import shutil
 import struct
@@ -254,6 +255,15 @@ def nan_bytes(tmp_path):
     return (tmp_path / "nan.wav").read_bytes()
 
 
+def flac_of_hours():
+    """A FLAC of seconds whose header counts the samples of days."""
+    file = io.BytesIO()
+    soundfile.write(file, noise(8), SR, format="FLAC")
+    content = bytearray(file.getvalue())
+    content[21] |= 0x0F  # the upper 4 of 36 bits, behind "fLaC", 4 bytes of a block's header, 13 of other numbers
+    return bytes(content)
+
+
 def png(tmp_path):
     import matplotlib.pyplot as plt
 
@@ -276,6 +286,7 @@ HOSTILE = {
     "no-channels.wav": (lambda _: wav_bytes(noise(8), channels=0), "a rate of 22050 Hz and 0 channels"),
     "no-rate.wav": (lambda _: wav_bytes(noise(8), sr=1), "its header claims a rate of 1 Hz"),
     "bytes.mp3": (lambda _: np.random.default_rng(0).bytes(50_000), "it is damaged, or not audio"),
+    "hours.flac": (lambda _: flac_of_hours(), "longer than an hour"),
     "hours.wav": (lambda _: wav_bytes(np.zeros(3601 * 1000), sr=1000), "1:00:01 long, longer than an hour"),
 }  # fmt: skip
 
@@ -413,15 +424,18 @@ def test_the_page_stays_responsive_and_tells_progress(page, music, tmp_path):
     assert len(set(told)) > 10 and told == sorted(told)
 
 
-def test_a_second_file_takes_the_place_of_the_first(page, music, tmp_path):
-    (tmp_path / "long.wav").write_bytes(wav_bytes(np.tile(music, 5)))
+@pytest.mark.parametrize("name", ["heard.wav", "still-decoded.flac"])
+def test_a_second_file_takes_the_place_of_the_first(page, music, tmp_path, name):
+    soundfile.write(tmp_path / name, np.tile(music, 3), SR)
     (tmp_path / "second.wav").write_bytes(wav_bytes(noise(7)))
-    page.set_input_files("#listen-file", tmp_path / "long.wav")
-    page.wait_for_function("document.querySelector('.listen progress').value > 0.05")
+    page.set_input_files("#listen-file", tmp_path / name)
+    if name == "heard.wav":
+        page.wait_for_function("document.querySelector('.listen progress').value > 0.05")
     said = heard(page, tmp_path / "second.wav")
     assert said["path"] == "second.wav" and len(said["segments"]) == 2
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(1500)
     assert json.loads(page.text_content("#listen-result"))["path"] == "second.wav"
+    assert "second.wav" in page.text_content(".listen [role=status]")
 
 
 def test_a_file_can_be_dropped(page, tmp_path):
