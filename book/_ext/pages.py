@@ -52,6 +52,9 @@ def mend_links(app, pagename, templatename, context, doctree):
             for file in context["script_files"]
             if "mathjax/" not in str(file) and "window.MathJax" not in getattr(file, "attributes", {}).get("body", "")
         ]
+    if not (doctree and any('class="hand"' in node.astext() for node in doctree.findall(nodes.raw))):
+        for files in ("script_files", "css_files"):  # what only the figures that answer the hand need
+            context[files] = [file for file in context.get(files, []) if "figures." not in str(file)]
     for button in _flat(context.get("header_buttons", [])):
         url = button.get("url", "") or ""
         if url.startswith(COLAB):
@@ -90,6 +93,20 @@ def drop_thebe(app, doctree, docname):
             node.parent.remove(node)
 
 
+def say_what_words_mean(app, doctree, docname):
+    """Give each link to a word of the glossary its meaning as a title; links to sources have theirs from BibTeX."""
+    words = {
+        f"#{name}": item.children[-1].astext()
+        for item in app.env.get_doctree("book/glossary").findall(nodes.definition_list_item)
+        for term in item.findall(nodes.term)
+        for name in term["ids"]
+    }
+    for link in doctree.findall(nodes.reference):
+        name = "#" + link.get("refuri", "").rpartition("#")[2]
+        if name in words:
+            link["reftitle"] = words[name]
+
+
 THIN = "\u202f"  # a narrow space at which no line ends
 UNIT = "(?:%|[kM]?Hz|[mµ]?s|min|h|dB|[kMG]?B|MiB|GiB|[kcm]?m|K|GFLOPS|GFLOP/s|semitones?|octaves?|cents?)"
 AFTER = re.compile(rf"^ (?={UNIT}(?![\w/]))")  # where the number before it is glued
@@ -124,6 +141,7 @@ def typeset(app, doctree, docname):
 def setup(app):
     app.connect("doctree-read", join_solutions)
     app.connect("doctree-resolved", typeset)
+    app.connect("doctree-resolved", say_what_words_mean, priority=800)
     app.connect("doctree-resolved", drop_thebe, priority=900)
     app.connect("config-inited", add_buttons, priority=100)
     app.connect("html-page-context", mend_links, priority=900)
