@@ -16,6 +16,7 @@ Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_
 import base64
 import html
 import io
+import json
 import math
 import numbers
 import re
@@ -112,12 +113,13 @@ def plural(n, word):
 # --- players, pictures and tables -------------------------------------------------------------------------------------
 
 
-def player(y, sr, *, title, seconds=5.0, level="keep"):
+def player(y, sr, *, title, seconds=5.0, level="keep", over=None):
     """The first ``seconds`` of a mono signal to listen to, as FLAC inside the HTML, with soft edges of 10 ms.
 
     FLAC because it changes nothing that 16 bits hold: the smaller MP3 and Ogg drop what is faint or high, and that is
     what a book about sound may want to show. ``title`` stands above the player and is read out by screen readers.
     A ``level`` of "keep" scales down only what is beyond ±1, "peak" scales what is too quiet to hear to 0.9.
+    ``over=("fig-name", ax)`` lets a line run over that figure of the page, in these axes of seconds, while it sounds.
     """
     _checks.one_of("level", level, ("keep", "peak"))
     _checks.number("sr", sr, above=0)
@@ -144,14 +146,46 @@ def player(y, sr, *, title, seconds=5.0, level="keep"):
     # No line ends between a number and its unit.
     name = re.sub(r"(?<=\d) (?=(?:k?Hz|dB|ms|s|MB|%)(?![\w/]))", "\u202f", html.escape(title))
     return HTML(
-        f'<figure class="audio-player"><figcaption>{name}</figcaption><audio controls preload="metadata" '
+        f'<figure class="audio-player"{_place(over)}><figcaption>{name}</figcaption><audio controls preload="metadata" '
         f'aria-label="{name}" src="{_data("audio/flac", clip)}"></audio></figure>'
     )
 
 
-def row(*players):
-    """Players side by side, where the page is wide enough."""
-    return HTML("".join(one.data for one in players))
+def _place(over):
+    """Where in its picture a figure has these axes (shares from the left and the top), and which seconds they show."""
+    if over is None:
+        return ""
+    name, ax = over
+    ax.figure.draw_without_rendering()  # now the layout is made
+    box, seconds = ax.get_position(), ax.get_xlim()
+    numbers = " ".join(f"{x:.4f}" for x in (box.x0, box.x1, 1 - box.y1, 1 - box.y0, *seconds))
+    return f' data-over="{html.escape(name)} {numbers}"'
+
+
+def row(*players, compare=False):
+    """Players side by side, where the page is wide enough.
+
+    ``compare`` is for sounds that are alike moment by moment: a button switches from one to the next at the same place.
+    """
+    players = "".join(one.data for one in players)
+    return HTML(f'<div class="compare">{players}</div>' if compare else players)
+
+
+def guess(players, answers, machine, choices):
+    """Players with a question below each: which of the choices is it? On a page with the book's script, buttons.
+
+    ``answers`` are the right ones, ``machine`` holds what a machine answered and a sentence that says so, pairs of text
+    in the order of the players. Without the script the answers are folded.
+    """
+    parts = []
+    for one, answer, (said, sentence) in zip(players, answers, machine, strict=True):
+        answer, said, sentence = (html.escape(text) for text in (answer, said, sentence))
+        parts.append(
+            f'<div class="guess-one" data-answer="{answer}" data-machine="{said}">{one.data}<details>'
+            f"<summary>The answer</summary><p>It is <b>{answer}</b>. {sentence}</p></details></div>"
+        )
+    choices = html.escape("|".join(choices))
+    return HTML(f'<div class="guess" data-choices="{choices}">{"".join(parts)}<p class="guess-count"></p></div>')
 
 
 def table(rows, headers):
@@ -212,6 +246,23 @@ def picture(fig, *, alt, caption):
     return HTML(
         f'<figure class="align-default"><img alt="{html.escape(alt)}" src="{_data("image/png", image)}">'
         f"<figcaption><p>{caption}</p></figcaption></figure>"
+    )
+
+
+def figure(name, *, still, **data):
+    """A figure that answers the hand, drawn by ``figures.js`` from these numbers; a player among them gives its sound.
+
+    ``still`` is the name of the figure in the text that shows it standing still: on paper, and where no script runs.
+    """
+
+    def plain(value):
+        return re.search('src="([^"]+)"', value.data)[1] if isinstance(value, HTML) else np.round(value, 5).tolist()
+
+    text = json.dumps(data, default=plain).replace("<", "\\u003c")
+    return HTML(
+        f'<div class="hand" data-figure="{name}"><p class="hand-still">On the pages of the book a figure '
+        f'here answers the hand; <a href="#{still}">this one</a> shows it standing still.</p>'
+        f'<script type="application/json">{text}</script></div>'
     )
 
 

@@ -285,7 +285,7 @@ def _frontends(*choices):
 STUDIES = {
     "paper": [
         *grid(SHORT, seed=SEEDS, model=PAPERS),
-        *grid(ARCHIVE, seed=SEEDS, model=PAPERS),  # 500 epochs
+        *grid(ARCHIVE, seed=SEEDS, model=[*PAPERS, "deep-standard"]),  # 500 epochs
     ],
     "leak": [
         *grid(SHORT, seed=SEEDS, protocol=["fault-filtered", "track"], model=PAPERS),

@@ -137,6 +137,32 @@ def test_a_player_is_a_figure_with_its_title_escaped_and_said_to_screen_readers(
     assert f'aria-label="{name}"' in shown and '<audio controls preload="metadata"' in shown
 
 
+def test_a_player_knows_where_in_its_picture_a_figure_has_its_seconds():
+    fig, ax = plt.subplots(figsize=(4, 2))
+    ax.set_position((0.1, 0.2, 0.8, 0.7))
+    ax.set_xlim(0.5, 3.5)
+    shown = page.player(sounds.tone(440), SR, title="t", over=("fig-a", ax)).data
+    assert 'data-over="fig-a 0.1000 0.9000 0.1000 0.8000 0.5000 3.5000"' in shown
+    assert "data-over" not in page.player(sounds.tone(440), SR, title="t").data
+    plt.close(fig)
+
+
+def test_sounds_to_compare_are_marked_as_such():
+    both = [page.player(sounds.tone(f, 0.1), SR, title=f"{f} Hz") for f in (440, 880)]
+    assert page.row(*both, compare=True).data == f'<div class="compare">{page.row(*both).data}</div>'
+
+
+def test_a_guess_holds_the_answers_folded_with_what_the_machine_says_as_text():
+    one = page.player(sounds.tone(440, 0.1), SR, title="A")
+    said = [("pop", "It says pop."), ("<x>", "It says <x>.")]
+    shown = page.guess([one, one], ["pop", "r&b"], said, ["pop", "r&b"]).data
+    assert 'data-choices="pop|r&amp;b"' in shown and shown.count("<audio") == 2
+    assert 'data-answer="pop" data-machine="pop"' in shown and 'data-answer="r&amp;b" data-machine="&lt;x&gt;"' in shown
+    assert "It is <b>r&amp;b</b>. It says &lt;x&gt;.</p></details>" in shown
+    with pytest.raises(ValueError):
+        page.guess([one], ["pop", "rock"], [("pop", "")], ["pop", "rock"])
+
+
 def test_silence_has_a_player():
     assert np.abs(heard(page.player(np.zeros(SR), SR, title="silence", level="peak"))[0]).max() < 1e-3
 

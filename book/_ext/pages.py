@@ -52,6 +52,9 @@ def mend_links(app, pagename, templatename, context, doctree):
             for file in context["script_files"]
             if "mathjax/" not in str(file) and "window.MathJax" not in getattr(file, "attributes", {}).get("body", "")
         ]
+    if not (doctree and any('class="hand"' in node.astext() for node in doctree.findall(nodes.raw))):
+        for files in ("script_files", "css_files"):  # what only the figures that answer the hand need
+            context[files] = [file for file in context.get(files, []) if "figures." not in str(file)]
     for button in _flat(context.get("header_buttons", [])):
         url = button.get("url", "") or ""
         if url.startswith(COLAB):
@@ -72,9 +75,9 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def join_solutions(app, doctree):
-    """Put the code below a solution's text into the same fold: one click shows all of it."""
+    """Put the code below the text of a solution, or of an advanced part, into its fold: one click shows all of it."""
     for box in list(doctree.findall(nodes.admonition)):  # cells move while we look
-        if "solution" in box["classes"]:
+        if {"solution", "advanced"} & set(box["classes"]):
             siblings = box.parent.children
             while len(siblings) > (below := box.parent.index(box) + 1) and siblings[below].get("hide_mode") == "all":
                 cell = box.parent.pop(below)
@@ -88,6 +91,20 @@ def drop_thebe(app, doctree, docname):
     for node in list(doctree.findall(nodes.raw)):
         if "x-thebe-config" in node.astext():
             node.parent.remove(node)
+
+
+def say_what_words_mean(app, doctree, docname):
+    """Give each link to a word of the glossary its meaning as a title; links to sources have theirs from BibTeX."""
+    words = {
+        f"#{name}": item.children[-1].astext()
+        for item in app.env.get_doctree("book/glossary").findall(nodes.definition_list_item)
+        for term in item.findall(nodes.term)
+        for name in term["ids"]
+    }
+    for link in doctree.findall(nodes.reference):
+        name = "#" + link.get("refuri", "").rpartition("#")[2]
+        if name in words:
+            link["reftitle"] = words[name]
 
 
 THIN = "\u202f"  # a narrow space at which no line ends
@@ -124,6 +141,7 @@ def typeset(app, doctree, docname):
 def setup(app):
     app.connect("doctree-read", join_solutions)
     app.connect("doctree-resolved", typeset)
+    app.connect("doctree-resolved", say_what_words_mean, priority=800)
     app.connect("doctree-resolved", drop_thebe, priority=900)
     app.connect("config-inited", add_buttons, priority=100)
     app.connect("html-page-context", mend_links, priority=900)
