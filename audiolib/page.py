@@ -16,6 +16,7 @@ Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_
 import base64
 import html
 import io
+import json
 import math
 import numbers
 import re
@@ -252,6 +253,23 @@ def picture(fig, *, alt, caption):
     return HTML(
         f'<figure class="align-default"><img alt="{html.escape(alt)}" src="{_data("image/webp", image)}">'
         f"<figcaption><p>{caption}</p></figcaption></figure>"
+    )
+
+
+def figure(name, *, still, **data):
+    """A figure that answers the hand, drawn by ``figures.js`` from these numbers; a player among them gives its sound.
+
+    ``still`` is the name of the figure in the text that shows it standing still: on paper, and where no script runs.
+    """
+
+    def plain(value):
+        return re.search('src="([^"]+)"', value.data)[1] if isinstance(value, HTML) else np.round(value, 5).tolist()
+
+    text = json.dumps(data, default=plain).replace("<", "\\u003c")
+    return HTML(
+        f'<div class="hand" data-figure="{name}"><p class="hand-still">On the pages of the book a figure '
+        f'here answers the hand; <a href="#{still}">this one</a> shows it standing still.</p>'
+        f'<script type="application/json">{text}</script></div>'
     )
 
 

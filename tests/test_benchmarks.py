@@ -10,8 +10,8 @@ from conftest import ROOT
 
 from audiolib import _keras, evaluation, models, protocols
 from audiolib.features import Features
+from benchmarks import genres, nearest
 from benchmarks import models as bench_models
-from benchmarks import nearest
 
 
 def test_shares_and_ratios_follow_from_the_times():
@@ -92,3 +92,15 @@ def test_folds_are_pooled_by_their_tracks():
     found = nearest._pooled(parts)
     assert found["value"] == 0.75 and found["n"] == 40
     assert (found["low"], found["high"]) == evaluation.wilson(0.75, 40)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "taken"),
+    [({"square": 0.60, "square-separable": 0.56, "square-wide": 0.70, "square-separable-wide": 0.66},
+      "square-separable-wide"),  # 4 points of 200 clips are within the interval
+     ({"square": 0.60, "square-separable": 0.56, "square-wide": 0.80, "square-separable-wide": 0.66}, "square-wide"),
+     ({"square": 0.60, "square-separable": 0.71, "square-wide": 0.70, "square-separable-wide": 0.66},
+      "square-separable")],
+)  # fmt: skip
+def test_the_separable_twin_of_the_best_is_kept_unless_it_is_clearly_worse(accuracies, taken):
+    assert genres.chosen(accuracies, n=200) == taken

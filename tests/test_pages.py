@@ -158,7 +158,7 @@ def test_players_pair_on_a_desk_and_figures_on_a_phone_keep_their_type_legible(v
 def test_a_solution_unfolds_whole(visit, name):
     page = visit(name)
     # An answer in words alone, to a riddle in the text, has no code to unfold.
-    boxes = page.locator("article .admonition.solution").filter(has=page.locator("div.cell_input"))
+    boxes = page.locator("article .admonition:is(.solution, .advanced)").filter(has=page.locator("div.cell_input"))
     assert boxes.count() >= 2
     for box in boxes.all():
         assert not box.locator("div.cell_input").first.is_visible()

@@ -53,6 +53,9 @@ def mend_links(app, pagename, templatename, context, doctree):
             for file in context["script_files"]
             if "mathjax/" not in str(file) and "window.MathJax" not in getattr(file, "attributes", {}).get("body", "")
         ]
+    if not (doctree and any('class="hand"' in node.astext() for node in doctree.findall(nodes.raw))):
+        for files in ("script_files", "css_files"):  # what only the figures that answer the hand need
+            context[files] = [file for file in context.get(files, []) if "figures." not in str(file)]
     for button in _flat(context.get("header_buttons", [])):
         url = button.get("url", "") or ""
         if url.startswith(COLAB):
@@ -108,9 +111,9 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def join_solutions(app, doctree):
-    """Put the code below a solution's text into the same fold: one click shows all of it."""
+    """Put the code below the text of a solution, or of an advanced part, into its fold: one click shows all of it."""
     for box in list(doctree.findall(nodes.admonition)):  # cells move while we look
-        if "solution" in box["classes"]:
+        if {"solution", "advanced"} & set(box["classes"]):
             siblings = box.parent.children
             while len(siblings) > (below := box.parent.index(box) + 1) and siblings[below].get("hide_mode") == "all":
                 cell = box.parent.pop(below)
