@@ -17,7 +17,7 @@ A multiply-add is one multiplication whose product is added to a sum: two floati
 pooling and softmax are not counted, as is usual. Memory is that of one segment's activations. Time is measured on this
 machine with other work perhaps going on beside it, hence medians with intervals, and rounds that take turns.
 
-Chapters: 08_separable, 09_architectures, 12_fair, 13_elsewhere
+Chapters: 07_cnn, 08_separable, 09_architectures, 12_fair, 13_elsewhere
 """
 
 import math

@@ -10,7 +10,7 @@ Intervals are at 95 %, in dicts with ``value``, ``low``, ``high`` and ``n``. Wha
 An interval over seeds (``over_seeds``) answers another question: how much a training repeated from another start, and
 under a random protocol on another division, would differ. Both belong beside a figure.
 
-Chapters: 01_dataset, 02_sound, 06_data, 08_separable, 10_experiments, 11_leak, 12_fair, 14_listen
+Chapters: 01_dataset, 02_sound, 06_data, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From sound to the array a network sees: log-mel levels or MFCCs of a signal's segments, and of a whole corpus.
+"""From sound to the array a network sees: log-mel levels, MFCCs or samples of segments of a signal or a corpus.
 
 A *frontend* says how; `transform` does it to a signal, `extract` to a corpus, and keeps the result. Conventions:
 
@@ -44,7 +44,8 @@ class Frontend:
 
     Parameters
     ----------
-    kind : "mel", levels of mel bands, or "mfcc", the first coefficients of their cosine transform
+    kind : "mel", levels of mel bands, or "mfcc", the first coefficients of their cosine transform, or "wave": no
+        transform, `hop_length` samples in a row are a frame
     sample_rate : int, in Hz, to which the audio is brought first
     n_fft : int, in samples, the Hann window
     hop_length : int or float, in samples, the step between frames; of a fraction each takes the nearest sample
@@ -73,7 +74,7 @@ class Frontend:
     pad_short: bool = False
 
     def __post_init__(self):
-        _checks.one_of("kind", self.kind, ("mel", "mfcc"))
+        _checks.one_of("kind", self.kind, ("mel", "mfcc", "wave"))
         for name in ("sample_rate", "n_fft", "n_mels", "n_mfcc"):
             self._put(name, _checks.whole(name, getattr(self, name)))
         if not isinstance(self.hop_length, float) or self.hop_length.is_integer():
@@ -86,6 +87,8 @@ class Frontend:
         if not isinstance(self.pad_short, bool | np.bool_):
             raise AudiolibError(f"pad_short={self.pad_short!r}: choose True or False")
         self._put("pad_short", bool(self.pad_short))  # JSON does not know NumPy's
+        if self.kind == "wave":
+            _checks.whole("hop_length (of kind 'wave')", self.hop_length, most=self.segment_samples)
         if self.segment_seconds * self.sample_rate > _checks.LARGEST:
             raise AudiolibError(f"segment_seconds={self.segment_seconds:g}: no clip is so long; choose a few seconds")
         if self.n_fft > self.segment_samples:
@@ -131,13 +134,15 @@ class Frontend:
 
     @property
     def frames(self):
-        """Frames in a segment (centred, so one more than whole hops fit)."""
+        """Frames in a segment (centred, so one more than whole hops fit; of samples as many as fit)."""
+        if self.kind == "wave":
+            return self.segment_samples // self.hop_length
         return 1 + int((self.segment_samples - self.n_fft % 2) // self.hop_length)
 
     @property
     def bands(self):
-        """Numbers in a frame: mel bands or coefficients."""
-        return self.n_mfcc if self.kind == "mfcc" else self.n_mels
+        """Numbers in a frame: mel bands, coefficients or samples."""
+        return {"mel": self.n_mels, "mfcc": self.n_mfcc, "wave": self.hop_length}[self.kind]
 
     @property
     def hop_seconds(self):
@@ -152,7 +157,7 @@ PAPER_MFCC = Frontend(kind="mfcc")
 
 
 def transform(y, frontend=LOG_MEL):
-    """Log-mel levels (in dB) or MFCCs of a signal's segments: float32 [segment, frame, band].
+    """Log-mel levels (in dB), MFCCs or samples of a signal's segments: float32 [segment, frame, band].
 
     The signal is a float array [sample], mono and finite, at ``frontend.sample_rate``, and no shorter than a segment
     unless the frontend pads.
@@ -160,7 +165,11 @@ def transform(y, frontend=LOG_MEL):
     >>> transform(np.sin(np.arange(7 * 22050)), PAPER_MFCC).shape  # two whole segments of 3 s
     (2, 130, 13)
     """
-    levels = mel_levels(_cut(y, frontend), frontend)
+    segments = _cut(y, frontend)
+    if frontend.kind == "wave":
+        whole = segments[:, : frontend.frames * frontend.bands]
+        return np.ascontiguousarray(whole).reshape(-1, frontend.frames, frontend.bands)
+    levels = mel_levels(segments, frontend)
     if frontend.top_db is not None:
         np.maximum(levels, levels.max(axis=(1, 2), keepdims=True) - np.float32(frontend.top_db), out=levels)
     return cepstrum(levels, frontend.n_mfcc) if frontend.kind == "mfcc" else levels
@@ -303,7 +312,7 @@ class Features:
         put("fingerprint", hashlib.sha256(json.dumps([x_sha256, *clips]).encode()).hexdigest())
 
     def __repr__(self):
-        kind = "MFCCs" if self.frontend.get("kind") == "mfcc" else "mel bands"
+        kind = {"mfcc": "MFCCs", "wave": "samples"}.get(self.frontend.get("kind"), "mel bands")
         skipped = f", {len(self.skipped)} clips skipped" if self.skipped else ""
         return (f"<Features of {self.corpus}: {len(self)} segments of {self.tracks} clips in {len(self.labels)} classes"
                 f", {self.frames} frames x {self.bands} {kind}{skipped}>")

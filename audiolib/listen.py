@@ -8,7 +8,7 @@ blocks, so that hours need no more memory than minutes. The package brings one t
 Probabilities are ``[segment, class]``, times are in seconds. TensorFlow is not loaded: a small network is as fast in
 NumPy, and its answer is there before TensorFlow has started. A test holds both to the same numbers.
 
-Chapters: 14_listen
+Chapters: 01_dataset, 14_listen
 """
 
 from __future__ import annotations
@@ -266,9 +266,11 @@ def forward(steps, weights, x):
         match step:
             case networks.Conv() | networks.Square(separable=False):
                 x = np.maximum(_convolve(_padded(x, step), _kernel(next(left), image), next(left)), 0)
+                x = x[:, :: getattr(step, "stride", 1)]
             case networks.Separable() | networks.Square(separable=True):
                 depth, point, bias = _kernel(next(left), image), next(left), next(left)
-                x = np.maximum(_depthwise(_padded(x, step), depth) @ point.reshape(point.shape[-2:]) + bias, 0)
+                x = _depthwise(_padded(x, step), depth)[:, :: getattr(step, "stride", 1)]
+                x = np.maximum(x @ point.reshape(point.shape[-2:]) + bias, 0)
             case networks.Norm():
                 gamma, beta, mean, variance = (next(left) for _ in range(4))
                 scale = gamma / np.sqrt(variance + EPSILON)
@@ -292,10 +294,12 @@ def _kernel(kernel, image):
 
 
 def _padded(x, step):
-    if not isinstance(step, networks.Square):
+    image, stride = isinstance(step, networks.Square), getattr(step, "stride", 1)
+    if not (image or step.same):
         return x
+    missing = max(0, step.width - (x.shape[1] % stride or stride)) if step.same else 0  # as TensorFlow counts
     before, after = (step.width - 1) // 2, step.width // 2
-    return np.pad(x, ((0, 0), (before, after) if step.same else (0, 0), (before, after), (0, 0)))
+    return np.pad(x, ((0, 0), (missing // 2, missing - missing // 2), (before, after) if image else (0, 0), (0, 0)))
 
 
 def _convolve(x, kernel, bias):
@@ -355,12 +359,14 @@ def keep(path, recipe, weights, *, data=None, card=None):
     weights = [np.asarray(weight, np.float16) for weight in weights]
     arrays = {f"{i:03d}": weight for i, weight in enumerate(weights)}
     normalization = recipe.normalization
+    changes = {name: value for name, value in recipe.model_options.items() if name in networks.CHANGES}
     if normalization == "standard":
         mean, deviation = training.normalization(data.x, split.train, "standard")
         arrays |= {"mean": mean, "deviation": deviation}
         normalization = mean, deviation
     network = Network(
-        labels=data.labels, steps=networks.steps(recipe.model), weights=[w.astype(np.float32) for w in weights],
+        labels=data.labels, steps=networks.steps(recipe.model, **changes),
+        weights=[w.astype(np.float32) for w in weights],
         frontend=frontend_of(data.frontend, data.frames), normalization=normalization, temperature=1.0, threshold=0.0,
         card={},
     )  # fmt: skip
@@ -406,13 +412,23 @@ def examine(network, data, rows, change=None):
         Segments.
     change : callable, optional
         Done to the levels [segment, frame, band] first: another equaliser, another bandwidth.
+
+    Returns
+    -------
+    dict
+        That of `evaluation.accuracy`; ``calibration_error``; and ``by confidence``: for each fifth of the clips, the
+        surest first, the least probability, how many clips they are, and on how many of them it is right.
     """
     x = data.x[rows] if change is None else change(data.x[rows])
     votes, clips = evaluation.vote(network.probabilities(x), data.clip[rows])
     y = np.array([data.labels.index(data.clip_labels[clip]) for clip in clips])
     found = evaluation.accuracy(votes, y)
     found["calibration_error"] = evaluation.calibration(votes, y)["ece"]
-    return {name: round(float(value), 4) if name != "n" else value for name, value in found.items()}
+    found = {name: round(float(value), 4) if name != "n" else value for name, value in found.items()}
+    right, confidence = evaluation.correct(votes, y), votes.max(axis=1)
+    fifths = [part for part in np.array_split(np.argsort(-confidence, kind="stable"), 5) if len(part)]
+    rows = [[round(float(confidence[part].min()), 3), len(part), int(right[part].sum())] for part in fifths]
+    return found | {"by confidence": rows}
 
 
 def frontend_of(settings, frames):

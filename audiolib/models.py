@@ -23,7 +23,7 @@ PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # and Keras's
 
 
 def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="ignored", norm_momentum=0.99,
-          precision="float32"):  # fmt: skip
+          filters=1, pools="max", stride=1, padding="valid", precision="float32"):  # fmt: skip
     """One of the networks, with fresh weights, not compiled.
 
     Parameters
@@ -48,6 +48,14 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
         What a training step leaves of the running averages of batch normalisation, by which an answer is normalised.
         They start at 0 and 1; at Keras's default a few hundred steps are too few for the separable networks, whose
         first signals are far smaller than 1 (10_experiments). 0.9 needs a tenth of them.
+    filters : float > 0
+        How many filters and units a layer has, as a share of those of the network's listing.
+    pools : {"max", "strides", "none"}
+        "strides": no pools; the convolution before each moves by its size instead. "none": nothing in their place.
+    stride : int >= 1
+        By how many frames the first convolution moves. (Square kernels move by one.)
+    padding : {"valid", "same"}
+        "same" fills up with zeros beyond the edges, so that no frame is lost; only in the 1-D form and for images.
     precision : {"float32", "bfloat16"}
         In which layers compute; weights are float32. Keras's global settings (``keras.json``) have no say.
 
@@ -61,14 +69,17 @@ def build(name, *, frames, bands, classes=10, seed=0, form=None, separable_l2="i
     AudiolibError
         If the name or an option is unknown, or the segment is too short for the convolutions and pools.
     """
-    chain = networks.steps(name)
+    changes = {"filters": filters, "pools": pools, "stride": stride, "padding": padding}
+    chain = networks.steps(name, **changes)
     one_of("form", form or "1d", ("1d", "2d"))
     one_of("separable_l2", separable_l2, ("ignored", "applied"))
     one_of("precision", precision, PRECISIONS)
     number("norm_momentum", norm_momentum, 0, 0.9999)
     for what, value, least in (("bands", bands, 1), ("classes", classes, 2), ("seed", seed, 0)):
         whole(what, value, least, 2**32 - 1)
-    if frames < (needed := networks.frames_needed(name)):
+    if padding == "same" and form == "2d":
+        raise AudiolibError("padding='same' would move the first kernel over the bands of an image; use form '1d'")
+    if frames < (needed := networks.frames_needed(name, **changes)):
         raise AudiolibError(f"{name}: a segment of {frames} frames is too short, its convolutions and pools need at "
                             f"least {needed} frames; choose longer segments or a smaller hop")  # fmt: skip
     with plain_settings(PRECISIONS[precision]):
@@ -106,7 +117,7 @@ def _chained(name, chain, frames, bands, classes, seed, form, separable_l2, norm
             case networks.Pool(size, across):
                 size = size if form == "1d" else (size, min(across, x.shape[2]))
                 x = _kind("MaxPooling", form)(size, padding=padding, **options)(x)
-            case networks.Conv(filters, width, l2):
+            case networks.Conv(filters, width, l2, stride):
                 across = bands if place == 0 else 1  # the first kernel is as wide as the image
                 size = width if form == "1d" else (width, across)
                 weights = _weights("kernel", seeds[0], l2)
@@ -115,14 +126,17 @@ def _chained(name, chain, frames, bands, classes, seed, form, separable_l2, norm
                     # bands: its limit is 3.5 times smaller (13 bands) than the default for the same kernel in 1-D.
                     limit = (6 / (width * bands * (1 + filters))) ** 0.5
                     weights["kernel_initializer"] = keras.initializers.RandomUniform(-limit, limit, seeds[0])
-                x = _kind("Conv", form)(filters, size, activation="relu", **weights, **options)(x)
-            case networks.Separable(filters, width, l2):
+                moved = {"strides": stride, "padding": padding, "activation": "relu"}
+                x = _kind("Conv", form)(filters, size, **moved, **weights, **options)(x)
+            case networks.Separable(filters, width, l2, stride):
                 size = width if form == "1d" else (width, 1)
                 weights = _weights("depthwise", seeds[0], l2) | _weights("pointwise", seeds[1], l2)
-                x = _kind("SeparableConv", form)(filters, size, activation="relu", **weights, **options)(x)
+                moved = {"strides": stride, "padding": padding, "activation": "relu"}
+                x = _kind("SeparableConv", form)(filters, size, **moved, **weights, **options)(x)
             case networks.Square(filters, width, same, separable):
                 if not same:  # Keras pads both axes or none; we pad the bands only
-                    x = layers.ZeroPadding2D((0, width // 2), name=f"edge_{number}")(x)
+                    sides = (width - 1) // 2, width // 2
+                    x = layers.ZeroPadding2D(((0, 0), sides), name=f"edge_{number}")(x)
                 layer, weights = layers.Conv2D, _weights("kernel", seeds[0])
                 if separable:
                     layer = layers.SeparableConv2D

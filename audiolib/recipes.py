@@ -14,9 +14,15 @@ frames: the paper's networks need up to 55 frames, and 3 s hold only 38 of the a
 ``fast``     6: 90 % under the paper's protocol in the least time; and what the same recipe reaches without the leak
 ``listen``   7: the network that the package brings, for music from anywhere; a twin of each kind
 ``best``     6: the best fault-filtered accuracy from scratch with at most a million parameters
+``axes``     the first two networks with kernels that move over the bands too, on MFCCs and on mel; a quarter of the
+             filters and an eighth, since squares are dear
+``parts``    fully connected networks beside a convolutional one; no pools, strides in their place; stride and padding
+``capacity`` small twins with fewer and fewer filters: when do they stop fitting the training part?
+``raw``      the waveform against MFCCs, in a convolutional and a fully connected network
+``esc10``    a recipe of our own on ESC-10, for square twins
 ===========  ==========================================================================================================
 
-Chapters: 07_cnn, 08_separable, 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
+Chapters: 07_cnn, 08_separable, 09_architectures, 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
 
 import copy
@@ -135,8 +141,9 @@ class Recipe:
             most = AUGMENTATIONS[one_of("augmentation", name, AUGMENTATIONS)][0]
             check = whole if name == "band_shift" else number
             value = check(f"augmentation {name}", value, 0, most)
-            if value and name in ("band_shift", "band_gain") and self.frontend["kind"] == "mfcc":
-                raise AudiolibError(f"{name}={value}: coefficients are no bands; use frontend kind 'mel'")
+            if value and name in ("band_shift", "band_gain") and self.frontend["kind"] != "mel":
+                what = {"mfcc": "coefficients", "wave": "samples"}[self.frontend["kind"]]
+                raise AudiolibError(f"{name}={value}: {what} are no bands; use frontend kind 'mel'")
             if value:
                 result[name] = value
         return result
@@ -184,8 +191,8 @@ class Recipe:
 
 
 def describe_frontend(frontend):
-    """A short name of a recipe's frontend: ``mfcc13-6s``, ``mel-3s``."""
-    kind = f"mfcc{frontend['n_mfcc']}" if frontend["kind"] == "mfcc" else "mel"
+    """A short name of a recipe's frontend: ``mfcc13-6s``, ``mel-3s``, ``wave-3s``."""
+    kind = f"mfcc{frontend['n_mfcc']}" if frontend["kind"] == "mfcc" else frontend["kind"]
     return f"{kind}-{frontend['segment_seconds']:g}s"
 
 
@@ -256,6 +263,20 @@ LISTEN = BEST.replace(
 )
 NO_GAIN = {"augmentation": {name: value for name, value in BEST.augmentation.items() if name != "band_gain"}}
 
+QUARTER = {"filters": 0.25}
+ON_MEL = {"frontend": {"kind": "mel", "segment_seconds": 6.0}, "normalization": "standard"}
+FLAT = ("standard", "separable", "standard-square", "separable-square")
+SHARES = (1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
+# To see what fits into a network, not how fast: the rate rises to thirty times the paper's.
+CAPACITY = OURS.replace(protocol="fault-filtered", epochs=20)
+# Our own on ESC-10: half as many bands, since its clips are few and a network is trained for each fold.
+OURS_ESC10 = OURS.replace(
+    corpus="esc10", frontend={"kind": "mel", "n_mels": 64, "segment_seconds": 2.5}, protocol="folds", fold=1,
+    model="square", weight_decay=0.05, batch=32, epochs=60, augmentation=BEST.augmentation | {"band_shift": 2},
+)  # fmt: skip
+# Both inputs at one scale, since samples are a thousand times smaller than coefficients.
+RAW = MINI.replace(protocol="track", normalization="standard", epochs=20)
+
 
 def _frontends(*choices):
     return [{"segment_seconds": 6.0, "kind": kind} | ({"n_mfcc": number} if number else {}) for kind, number in choices]
@@ -264,7 +285,7 @@ def _frontends(*choices):
 STUDIES = {
     "paper": [
         *grid(SHORT, seed=SEEDS, model=PAPERS),
-        *grid(ARCHIVE, seed=SEEDS, model=PAPERS),  # 500 epochs
+        *grid(ARCHIVE, seed=SEEDS, model=[*PAPERS, "deep-standard"]),  # 500 epochs
     ],
     "leak": [
         *grid(SHORT, seed=SEEDS, protocol=["fault-filtered", "track"], model=PAPERS),
@@ -299,6 +320,21 @@ STUDIES = {
     ],
     "fast": grid(FAST, seed=SEEDS, protocol=["segment", "fault-filtered"]),
     "listen": grid(LISTEN, seed=SEEDS, model=["square", "square-separable", "square-wide", "square-separable-wide"]),
+    "axes": [
+        *grid(FILTERED.replace(model_options=QUARTER), seed=SEEDS, model=FLAT),
+        *grid(FILTERED.replace(model_options={"filters": 0.125}, epochs=30, **ON_MEL), seed=SEEDS, model=FLAT),
+    ],
+    "parts": [
+        *grid(FILTERED, seed=SEEDS, model=["dense", "dense-wide"]),
+        *grid(FILTERED, seed=SEEDS, model_options=[QUARTER, QUARTER | {"pools": "strides"}], model=PAPERS),
+        *grid(FILTERED, seed=SEEDS, model_options=[
+            QUARTER | {"padding": "same"}, QUARTER | {"stride": 2}, QUARTER | {"stride": 2, "padding": "same"},
+            QUARTER | {"pools": "none"}]),
+    ],
+    "capacity": grid(CAPACITY, seed=SEEDS, model_options=[{"filters": share} for share in SHARES],
+                     model=["standard-small", "separable-small"]),
+    "raw": grid(RAW, seed=SEEDS, frontend=[{"kind": "mfcc"}, {"kind": "wave"}], model=["standard-small", "dense"]),
+    "esc10": grid(OURS_ESC10, seed=SEEDS, fold=[1, 2, 3, 4, 5], model=["square", "square-separable"]),
     "best": [*grid(BEST, seed=SEEDS), *grid(BEST.replace(**NO_GAIN), seed=SEEDS)],  # what does the equaliser do?
 }  # fmt: skip
 
@@ -307,9 +343,12 @@ _TUNED = {"epoch": "the last", "recipe": "tuned by hand on the validation part o
 #: How a study came to its recipes and to the epoch that is tested, which its records keep; ``tried`` is the number of
 #: recipes that were looked at on a validation part before (None: nobody counted).
 CHOICES = {name: _TUNED if name in ("fast", "best", "listen") else _AS_PRINTED for name in STUDIES} | {
-    name: _AS_PRINTED | {"recipe": "as in the paper, but for what the study asks about"} for name in ("fair", "mel")
+    name: _AS_PRINTED | {"recipe": "as in the paper, but for what the study asks about"}
+    for name in ("fair", "mel", "axes", "parts", "raw")
 }
 CHOICES["others"] = _AS_PRINTED | {"recipe": "as in the paper, segments as clips allow, two momenta of batch norm"}
+CHOICES["esc10"] = _AS_PRINTED | {"recipe": "ours, looked at on the validation part of fold 1, seed 0", "tried": 1}
+CHOICES["capacity"] = _TUNED | {"recipe": "that of the study fast, which was tuned by hand, without another look"}
 
 
 def study(name):

@@ -52,16 +52,16 @@ def executed(path):
     return nbformat.read(notebook, as_version=4)
 
 
-def solutions(path):
-    """The cells that stand below the text of a solution: for each solution, its cells."""
+def solutions(path, kind="Solution"):
+    """The cells that stand below the text of a solution (or of an advanced part): for each of them, its cells."""
     found, open_one = [], False
     for cell in cells(path):
         if cell.cell_type == "code":
             if open_one:
                 found[-1].append(cell)
             continue
-        for mark in re.finditer(r"\{admonition\} (Solution|Exercise) \d|^#+ ", cell.source, flags=re.MULTILINE):
-            open_one = mark[1] == "Solution"
+        for mark in re.finditer(r"\{admonition\} (\w+)|^#+ ", cell.source, flags=re.MULTILINE):
+            open_one = mark[1] == kind
             if open_one:
                 found.append([])
     return found
@@ -146,9 +146,12 @@ def test_cells_are_short_and_fit_the_column(path):
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=ids)
 def test_no_program_hides_behind_the_page(path):
-    """Solutions are folded for another reason, and do not count."""
-    solved = {cell.source for below in solutions(path) for cell in below if "hide-cell" in tags(cell)}
-    hidden = [cell for cell in code(path) if FOLDED & tags(cell) and cell.source not in solved]
+    """Solutions and what is marked as advanced are folded for another reason, and so is the first cell: imports, and
+    how a riddle was made.
+    """
+    unfolding = solutions(path) + solutions(path, "Advanced")
+    solved = {cell.source for below in unfolding for cell in below if "hide-cell" in tags(cell)}
+    hidden = [cell for cell in code(path)[1:] if FOLDED & tags(cell) and cell.source not in solved]
     count = sum(len(lines(cell)) for cell in hidden)
     longest = sorted(hidden, key=lambda cell: -len(lines(cell)))[:3]
     assert count <= 80, f"{count} lines; the longest begin: " + "; ".join(

@@ -211,3 +211,8 @@ def test_runs_are_told_a_recipe_a_line_over_its_seeds_and_its_folds_by_their_tra
     assert "83.3% of segments, 83.3% of tracks (" in told[0] and told[0].endswith(", n = 2)")
     assert "75.0% of tracks (30.1% to 95.4%, n = 4)" in told[1]  # Wilson's interval of 3 of 4
     assert "seeds [0]: 50.0% of segments" in told[2]
+
+
+def test_the_help_of_study_names_all_of_them():
+    told = CliRunner().invoke(cli.main, ["study", "--help"]).output
+    assert all(name in told for name in recipes.STUDIES)

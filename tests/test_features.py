@@ -255,6 +255,17 @@ class TestFeatures:
             mfcc(quiet_extract(corpus), 21)
 
 
+    def test_a_waveform_is_cut_into_frames_and_nothing_else(self, corpus):
+        made = quiet_extract(corpus, replace(SMALL, kind="wave"))
+        hop, length = SMALL.hop_length, SMALL.segment_samples
+        assert made.x.shape[1:] == (length // hop, hop) == (made.frames, made.bands)
+        y = corpora.mix(corpus.clips[0], SMALL.sample_rate)[: length // hop * hop]
+        np.testing.assert_array_equal(made.x[0].ravel(), y)
+        assert "samples" in repr(made)
+        with pytest.raises(AudiolibError, match=r"hop_length \(of kind 'wave'\)=512.5"):
+            replace(SMALL, kind="wave", hop_length=512.5)
+
+
 class TestExtract:
     def test_segments_are_those_of_their_clips_in_the_corpus_order(self, corpus):
         made = quiet_extract(corpus)

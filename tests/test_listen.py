@@ -56,6 +56,17 @@ def test_by_hand_every_network_gives_the_logits_of_keras(name):
     np.testing.assert_allclose(ours, model.predict_on_batch(x), atol=2e-5)
 
 
+@pytest.mark.parametrize(("name", "options"), [
+    ("deep-separable", {"pools": "strides"}), ("deep-separable", {"stride": 2, "padding": "same"}),
+    ("standard-small", {"pools": "strides", "padding": "same", "filters": 0.1}),
+])
+def test_by_hand_changed_networks_do_too(name, options):
+    model = models.build(name, frames=130, bands=13, classes=5, seed=1, **options)
+    x = np.random.default_rng(0).standard_normal((3, 130, 13)).astype(np.float32)
+    ours = listen.softmax(listen.forward(networks.steps(name, **options), model.get_weights(), x))
+    np.testing.assert_allclose(ours, model.predict_on_batch(x), atol=2e-5)
+
+
 def test_relative_levels_do_not_know_the_gain_nor_what_is_far_below():
     x = np.random.default_rng(0).uniform(-50, 0, (2, 5, 4))
     quiet = x.copy()

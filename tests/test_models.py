@@ -59,6 +59,43 @@ def test_both_forms_give_the_same_numbers_from_the_same_weights(name, segments):
     np.testing.assert_allclose(features(image), features(flat), atol=1e-5)
 
 
+@pytest.mark.parametrize("options", [{"filters": 0.5, "pools": "strides"}, {"pools": "none", "stride": 2}])
+def test_both_forms_agree_with_other_layers_too(options, segments):
+    flat, image = (small("deep-separable", form=form, **options) for form in ("1d", "2d"))
+    models.transfer(flat, image)
+    np.testing.assert_allclose(answers(image, segments), answers(flat, segments), atol=1e-5)
+
+
+def test_same_padding_loses_no_frame_and_is_refused_where_it_would_move_over_the_bands():
+    model = small("standard-small", padding="same")
+    assert [model.get_layer(f"pool_{i}").output.shape[1] for i in (1, 2, 3)] == [15, 8, 4]
+    with pytest.raises(AudiolibError, match="padding='same' would move the first kernel over the bands"):
+        small("standard-small", padding="same", form="2d")
+
+
+def test_without_pools_a_small_twin_has_as_many_parameters_and_more_work():
+    from audiolib import cost
+
+    pooled, strided, bare = (cost.summary(small("standard-small", pools=pools)) for pools in ("max", "strides", "none"))
+    assert pooled.parameters == strided.parameters == bare.parameters
+    assert strided.multiply_adds < pooled.multiply_adds < bare.multiply_adds / 3
+
+
+def test_dense_networks_cost_what_the_small_standard_one_does():
+    from audiolib import cost
+
+    like, equal, wide = (cost.summary(models.build(name, frames=77, bands=13))
+                         for name in ("standard-small", "dense", "dense-wide"))  # fmt: skip
+    assert equal.parameters == pytest.approx(like.parameters, rel=0.01)
+    assert wide.multiply_adds == pytest.approx(like.multiply_adds, rel=0.01)
+
+
+def test_square_kernels_leave_the_papers_head_as_it_is():
+    heads = [models.build(name, frames=77, bands=13).get_layer("dense_1").kernel.shape
+             for name in ("standard", "standard-square", "separable-square")]  # fmt: skip
+    assert heads == 3 * [(1024, 2**13)]
+
+
 def test_both_forms_start_from_the_same_weights_with_the_spread_of_the_papers_form():
     flat, image = small("separable", form="1d"), small("separable", form="2d")
     for a, b in zip(flat.get_weights(), image.get_weights(), strict=True):
@@ -96,7 +133,7 @@ def kinds(name):
     "pair",
     [("standard", "separable"), ("deep-standard", "deep-separable"), ("standard-norm", "separable-norm"),
      ("standard-small", "separable-small"), ("square", "square-separable"),
-     ("square-wide", "square-separable-wide")],
+     ("square-wide", "square-separable-wide"), ("standard-square", "separable-square")],
 )  # fmt: skip
 def test_twins_differ_in_nothing_but_the_kind_of_convolution(pair):
     ordinary, separable = pair

@@ -50,9 +50,10 @@ def visit(browser):
         context.set_offline(True)
         contexts.append(context)
         page = context.new_page()
-        page.errors, page.outside = [], []
+        page.errors, page.outside, page.loaded = [], [], []
         page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on("request", lambda request: page.loaded.append(request.url) if request.url.startswith("file") else None)
         page.on("request", lambda request: page.outside.append(request.url) if request.url.startswith("http") else None)
         page.goto(
             (HTML / page_name.split("?")[0]).as_uri() + ("?" + page_name.split("?")[1] if "?" in page_name else "")
@@ -157,7 +158,7 @@ def test_players_pair_on_a_desk_and_figures_on_a_phone_keep_their_type_legible(v
 def test_a_solution_unfolds_whole(visit, name):
     page = visit(name)
     # An answer in words alone, to a riddle in the text, has no code to unfold.
-    boxes = page.locator("article .admonition.solution").filter(has=page.locator("div.cell_input"))
+    boxes = page.locator("article .admonition:is(.solution, .advanced)").filter(has=page.locator("div.cell_input"))
     assert boxes.count() >= 2
     for box in boxes.all():
         assert not box.locator("div.cell_input").first.is_visible()
@@ -247,3 +248,149 @@ def test_glued_numbers_are_set_like_the_text_around_them(visit):
     assert len(glued) > 100
     assert [text for text in glued if re.search(r"(?<!\w)-\d|\d,\d{3}(?!\d)|'", text)] == []
     assert any("\u2212" in text for text in glued) and any("\u202f" in text for text in glued)
+
+
+# --- the page as a machine ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_a_page_loads_is_small(visit, name):
+    """HTML, scripts, styles, fonts and pictures together, as a reader on the web would fetch them (without compression)."""
+    page = visit(name)
+    page.wait_for_function("() => !window.MathJax || MathJax.startup.promise.then(() => true)")
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_load_state("networkidle")
+    sizes = {url.rsplit("/", 1)[-1][:60]: size_of(url) for url in set(page.loaded)}
+    limit = 1_000_000 if name == "book/index.html" else 6_000_000
+    assert sum(sizes.values()) <= limit, sorted(sizes.items(), key=lambda item: -item[1])[:8]
+
+
+def size_of(url):
+    """Bytes of a file that a page asked for."""
+    from urllib.parse import unquote, urlsplit
+
+    return Path(unquote(urlsplit(url).path)).stat().st_size
+
+
+def test_a_guess_is_counted_and_the_answer_shown(visit):
+    page = visit("book/index.html")
+    assert page.locator(".guess audio").count() == 3
+    answers = page.locator(".guess-one").evaluate_all(
+        "boxes => boxes.map(box => [box.dataset.answer, box.dataset.machine])"
+    )
+    assert not page.get_by_text("The network says").first.is_visible()
+    for k, (box, (answer, _)) in enumerate(zip(page.locator(".guess-one").all(), answers, strict=True)):
+        wrong = "pop" if answer != "pop" else "rock"
+        box.get_by_role("button", name=answer if k == 0 else wrong, exact=True).click()
+        assert box.get_by_text("The network says").is_visible()
+        assert box.locator("button.right").inner_text() == answer
+        assert all(button.is_disabled() for button in box.locator("button").all())
+    machine = sum(answer == said for answer, said in answers)
+    assert page.locator(".guess-count").inner_text() == f"Right of 3: you 1, the network {machine}."
+
+
+def test_answers_to_a_guess_are_folded_where_no_script_runs(browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((HTML / "book/index.html").as_uri())
+    assert page.locator(".guess-choices").count() == 0
+    page.locator(".guess summary").first.click()
+    assert page.get_by_text("The network says").first.is_visible()
+    context.close()
+
+
+def sounding(page):
+    """Which players of a page sound."""
+    return page.evaluate(
+        "[...document.querySelectorAll('audio')].map((one, i) => one.paused ? -1 : i).filter(i => i >= 0)"
+    )
+
+
+def test_one_player_sounds_at_a_time(visit):
+    page = visit("notebooks/01_dataset.html")
+    for k in (0, 1):
+        page.evaluate(f"document.querySelectorAll('audio')[{k}].play()")
+        page.wait_for_timeout(100)
+        assert sounding(page) == [k]
+
+
+def test_a_switch_leads_to_the_other_sound_at_the_same_place(visit):
+    page = visit("notebooks/06_data.html")
+    row = page.locator(".compare").first
+    row.locator("audio").first.evaluate("async one => { one.currentTime = 1.5; await one.play(); }")
+    row.get_by_role("button").click()
+    page.wait_for_timeout(200)
+    times = row.locator("audio").evaluate_all("all => all.map(one => [one.paused, one.currentTime])")
+    assert [paused for paused, _ in times] == [True, False]
+    assert times[1][1] >= 1.5 and abs(times[1][1] - times[0][1]) < 0.6
+    assert row.locator(".compare-now").inner_text() == "You hear: B"
+
+
+def test_a_line_runs_over_the_picture_of_a_sound(visit):
+    page = visit("notebooks/03_stft.html")
+    player = page.locator("figure[data-over]").first
+    name = player.get_attribute("data-figure")
+    left, right, top, bottom, start, end = player.get_attribute("data-over").split(";")[0].split()
+    audio = player.locator("audio")
+    audio.evaluate("one => { one.currentTime = 2; return one.play(); }")
+    page.wait_for_selector(f"#{name} .playhead")
+    audio.evaluate("one => { one.playbackRate = 0.1; }")
+    page.wait_for_timeout(100)
+    x, line, image = page.evaluate(
+        f"""() => [document.querySelector('figure[data-over] audio').currentTime,
+            document.querySelector('#{name} .playhead').getBoundingClientRect().toJSON(),
+            document.querySelector('#{name} img').getBoundingClientRect().toJSON()]"""
+    )
+    share = float(left) + (x - float(start)) / (float(end) - float(start)) * (float(right) - float(left))
+    assert line["x"] == pytest.approx(image["x"] + share * image["width"], abs=image["width"] / 100)
+    assert line["height"] == pytest.approx(image["height"] * (float(bottom) - float(top)), abs=3)
+    audio.evaluate("one => one.pause()")
+    page.wait_for_selector(f"#{name} .playhead", state="detached")
+
+
+def test_a_word_says_what_it_means_to_who_comes_by_key_and_escape_closes_it(visit):
+    page = visit("notebooks/02_sound.html")
+    card = page.locator("[role=tooltip]")
+    for link, says in (("a[href*='glossary.html#term-']", 20), ("a[href*='bibliography.html#']", 20)):
+        link = page.locator(f"article {link}").first
+        assert not card.is_visible()
+        link.focus()
+        assert card.is_visible() and len(card.inner_text()) > says
+        assert link.get_attribute("aria-describedby") == "card" and link.get_attribute("title") is None
+        page.keyboard.press("Escape")
+        assert not card.is_visible()
+    link.hover()
+    card.wait_for(state="visible")
+
+
+def test_claims_are_filtered_by_verdict_and_counted(visit):
+    import re
+
+    page = visit("book/claims.html")
+    cards, shown = page.locator(".claim"), page.locator(".claim:visible")
+    total = cards.count()
+    counts = []
+    for button in page.locator(".claim-filter button").all():
+        word, count = re.fullmatch(r"(.+) \((\d+)\)", button.inner_text()).groups()
+        button.click()
+        assert shown.count() == int(count) and button.get_attribute("aria-pressed") == "true"
+        verdicts = {text.strip() for text in page.locator(".claim:visible .claim-verdict").all_inner_texts()}
+        assert word == "All" or verdicts <= {word}
+        counts.append(int(count))
+    assert counts[0] == total == sum(counts[1:])
+    page.evaluate("location.hash = 'claim-01'")  # a link to a card finds it, whatever the filter hides
+    page.locator("#claim-01").wait_for(state="visible")
+
+
+def test_the_page_on_the_library_lists_what_is_public(visit):
+    import importlib
+    import inspect
+
+    text = visit("book/api.html").locator("article").inner_text()
+    for path in (ROOT / "audiolib").glob("[a-z]*.py"):
+        module = importlib.import_module(f"audiolib.{path.stem}")
+        assert f"audiolib.{path.stem}" in text
+        for name, one in vars(module).items():
+            public = inspect.isfunction(one) or inspect.isclass(one)
+            if public and one.__module__ == module.__name__ and not name.startswith("_"):
+                assert f"{name}(" in text or f"{name}\n" in text, f"{path.stem}.{name}"

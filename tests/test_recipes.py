@@ -110,6 +110,7 @@ def test_the_name_of_a_recipe_is_still_what_records_were_called_after():
         ({"augmentation": {"time_mask": 1.5}}, "augmentation time_mask=1.5: must be .*at least 0 and at most 1"),
         ({"augmentation": {"band_shift": 2}}, "band_shift=2: coefficients are no bands; use frontend kind 'mel'"),
         ({"augmentation": {"band_gain": 4}}, "band_gain=4.0: coefficients are no bands; use frontend kind 'mel'"),
+        ({"frontend": {"kind": "wave"}, "augmentation": {"band_gain": 4}}, "samples are no bands; use frontend kind"),
         ({"frontend": {"kind": "mel"}, "augmentation": {"band_shift": 1.5}}, "band_shift=1.5: must be a whole number"),
         ({"learning_rate": 0}, "learning_rate=0: must be .*above 0"),
         ({"learning_rate": float("nan")}, "learning_rate=nan"),
@@ -148,7 +149,8 @@ def test_the_studies_of_the_book_are_there_with_three_seeds_each():
         assert len(listed) == len(set(listed)), f"{name} asks for one run twice"
         assert {recipe.seed for recipe in listed} == {0, 1, 2}
     paper = recipes.study("paper")
-    assert {recipe.model for recipe in paper if recipe.epochs == 500} == {"standard", "separable", "deep-separable"}
+    at_full_length = {"standard", "separable", "deep-separable", "deep-standard"}
+    assert {recipe.model for recipe in paper if recipe.epochs == 500} == at_full_length
     with pytest.raises(AudiolibError, match="no study is called 'papers'; there are paper, leak"):
         recipes.study("papers")
 
@@ -165,6 +167,10 @@ def test_twins_of_the_fair_study_differ_in_the_model_alone():
     for recipe in fair:
         if "separable" in recipe.model:
             assert recipe.replace(model=recipe.model.replace("separable", "standard")) in fair
+
+
+def test_a_waveform_has_a_name_of_its_own():
+    assert "_wave-3s_" in PAPER.replace(frontend={"kind": "wave"}).name
 
 
 def test_recipes_and_the_list_of_a_study_load_no_keras():

@@ -7,6 +7,7 @@ points at a repository; once it is filled in, the source, issue, Binder and Cola
 
 import html
 import re
+from pathlib import Path
 
 from docutils import nodes
 
@@ -64,6 +65,41 @@ def mend_links(app, pagename, templatename, context, doctree):
             button["url"] = url.replace(f"{pagename}.ipynb", f"{pagename}.md")
 
 
+USED_BY = {  # files of a page, and what of a page has a use for them
+    "mystnb.": 'class="cell',
+    "sphinx-design.": 'class="sd-',
+    "design-tabs.": 'class="sd-tab',
+    "copybutton.": 'class="highlight',
+    "clipboard.": 'class="highlight',
+    "togglebutton.": "dropdown|toggle|hide-",
+    "sphinx-thebe.": "(?!)",  # no page has
+}
+
+
+def drop_unused(app, pagename, templatename, context, doctree):
+    """Let a page load the scripts and styles that something on it uses."""
+    body = context.get("body", "")
+    for files in ("script_files", "css_files"):
+        context[files] = [
+            file
+            for file in context.get(files, [])
+            if all(name not in str(file) or re.search(use, body) for name, use in USED_BY.items())
+        ]
+
+
+# In the theme's template: icons drawn by a script (they come with its style sheet as well) and the search, which has a
+# page of its own.
+THEMES = re.compile(r'\s*<script[^>]*(?:fontawesome|searchtools|language_data|searchindex)[^>]*></script>')
+
+
+def drop_the_themes(app, exception):
+    """Take 1.6 MB of scripts out of each page."""
+    for path in () if exception else Path(app.outdir).rglob("*.html"):
+        if path.name != "search.html":
+            page = path.read_text(encoding="utf8")
+            path.write_text(THEMES.sub("", page), encoding="utf8")
+
+
 def describe(app, pagename, templatename, context, doctree):
     """Tell search engines and previews the first words of the page."""
     paragraphs = doctree.findall(nodes.paragraph) if doctree else ()
@@ -75,9 +111,9 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def join_solutions(app, doctree):
-    """Put the code below a solution's text into the same fold: one click shows all of it."""
+    """Put the code below the text of a solution, or of an advanced part, into its fold: one click shows all of it."""
     for box in list(doctree.findall(nodes.admonition)):  # cells move while we look
-        if "solution" in box["classes"]:
+        if {"solution", "advanced"} & set(box["classes"]):
             siblings = box.parent.children
             while len(siblings) > (below := box.parent.index(box) + 1) and siblings[below].get("hide_mode") == "all":
                 cell = box.parent.pop(below)
@@ -91,6 +127,20 @@ def drop_thebe(app, doctree, docname):
     for node in list(doctree.findall(nodes.raw)):
         if "x-thebe-config" in node.astext():
             node.parent.remove(node)
+
+
+def say_what_words_mean(app, doctree, docname):
+    """Give each link to a word of the glossary its meaning as a title; links to sources have theirs from BibTeX."""
+    words = {
+        f"#{name}": item.children[-1].astext()
+        for item in app.env.get_doctree("book/glossary").findall(nodes.definition_list_item)
+        for term in item.findall(nodes.term)
+        for name in term["ids"]
+    }
+    for link in doctree.findall(nodes.reference):
+        name = "#" + link.get("refuri", "").rpartition("#")[2]
+        if name in words:
+            link["reftitle"] = words[name]
 
 
 THIN = "\u202f"  # a narrow space at which no line ends
@@ -127,8 +177,11 @@ def typeset(app, doctree, docname):
 def setup(app):
     app.connect("doctree-read", join_solutions)
     app.connect("doctree-resolved", typeset)
+    app.connect("doctree-resolved", say_what_words_mean, priority=800)
     app.connect("doctree-resolved", drop_thebe, priority=900)
     app.connect("config-inited", add_buttons, priority=100)
     app.connect("html-page-context", mend_links, priority=900)
     app.connect("html-page-context", describe, priority=901)
+    app.connect("html-page-context", drop_unused, priority=902)
+    app.connect("build-finished", drop_the_themes)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
