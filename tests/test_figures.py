@@ -182,8 +182,8 @@ def test_keep_transforms_and_rebuilds_as_scipy_does(show):
     error = np.sqrt(np.sum(by_scipy[5:] ** 2) / 128)
     share = 100 * (1 - np.sum(by_scipy[5:] ** 2) / np.sum(by_scipy[1:] ** 2))
     told = one.get_by_role("status").inner_text()
-    assert told.startswith(f"5 of 128 coefficients: the line is {error:.1f} dB off")
-    assert f"keeps {share:.0f} %" in told
+    assert told.startswith(f"5 of 128 coefficients: an error of {error:.1f} dB.")
+    assert f"keep {share:.0f} %" in told
     one.get_by_role("slider").press("Home")
     assert one.get_by_role("status").inner_text().startswith("1 of 128")
     assert one.errors == []
