@@ -329,7 +329,8 @@ def test_a_switch_leads_to_the_other_sound_at_the_same_place(visit):
 def test_a_line_runs_over_the_picture_of_a_sound(visit):
     page = visit("notebooks/03_stft.html")
     player = page.locator("figure[data-over]").first
-    name, left, right, top, bottom, start, end = player.get_attribute("data-over").split()
+    name = player.get_attribute("data-figure")
+    left, right, top, bottom, start, end = player.get_attribute("data-over").split(";")[0].split()
     audio = player.locator("audio")
     audio.evaluate("one => { one.currentTime = 2; return one.play(); }")
     page.wait_for_selector(f"#{name} .playhead")
