@@ -7,7 +7,7 @@ is a *row*, a dict with ``value``, ``low`` and ``high`` (the ends are None where
 second minus first, as shares from -1 to 1, ratios second by first. ``verdict`` reads the rows of a claim. Intervals are
 at 95 %. What cannot be compared raises ``AudiolibError``.
 
-Chapters: 10_experiments, 11_leak, 12_fair, 13_elsewhere
+Chapters: 07_cnn, 09_architectures, 10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
 
 from __future__ import annotations

@@ -31,6 +31,8 @@ from tabulate import tabulate
 from audiolib import AudiolibError, _checks, corpora, sounds
 
 PLAYED = (8000, 48000)  # Hz; the sample rates that every browser plays lie between these
+FLAC = "audio/flac", {"format": "FLAC", "subtype": "PCM_16"}
+MP3 = "audio/mpeg", {"format": "MP3", "subtype": "MPEG_LAYER_III"}
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FILM = """<style>.film {max-width: 720px; background: #fff; color: #333} .film img {width: 100%}
 .film label {display: block; text-align: right; font: 13px sans-serif} .film .moving {display: none}
@@ -113,13 +115,14 @@ def plural(n, word):
 # --- players, pictures and tables -------------------------------------------------------------------------------------
 
 
-def player(y, sr, *, title, seconds=5.0, level="keep", over=None):
+def player(y, sr, *, title, seconds=5.0, level="keep", over=None, light=False):
     """The first ``seconds`` of a mono signal to listen to, as FLAC inside the HTML, with soft edges of 10 ms.
 
     FLAC because it changes nothing that 16 bits hold: the smaller MP3 and Ogg drop what is faint or high, and that is
     what a book about sound may want to show. ``title`` stands above the player and is read out by screen readers.
     A ``level`` of "keep" scales down only what is beyond ±1, "peak" scales what is too quiet to hear to 0.9.
-    ``over=("fig-name", ax)`` lets a line run over that figure of the page, in these axes of seconds, while it sounds.
+    ``over=("fig-name", ax, ...)`` lets a line run over a figure of the page, in its axes of seconds, while it sounds.
+    ``light`` is MP3, a fifth of the bytes, for a page that must be small.
     """
     _checks.one_of("level", level, ("keep", "peak"))
     _checks.number("sr", sr, above=0)
@@ -142,12 +145,13 @@ def player(y, sr, *, title, seconds=5.0, level="keep", over=None):
     elif peak > 1:
         y = y / peak
     clip = io.BytesIO()
-    soundfile.write(clip, sounds.fade(y, sr=rate), rate, format="FLAC", subtype="PCM_16")
+    kind, options = MP3 if light else FLAC
+    soundfile.write(clip, sounds.fade(y, sr=rate), rate, **options)
     # No line ends between a number and its unit.
     name = re.sub(r"(?<=\d) (?=(?:k?Hz|dB|ms|s|MB|%)(?![\w/]))", "\u202f", html.escape(title))
     return HTML(
         f'<figure class="audio-player"{_place(over)}><figcaption>{name}</figcaption><audio controls preload="metadata" '
-        f'aria-label="{name}" src="{_data("audio/flac", clip)}"></audio></figure>'
+        f'aria-label="{name}" src="{_data(kind, clip)}"></audio></figure>'
     )
 
 
@@ -155,11 +159,14 @@ def _place(over):
     """Where in its picture a figure has these axes (shares from the left and the top), and which seconds they show."""
     if over is None:
         return ""
-    name, ax = over
-    ax.figure.draw_without_rendering()  # now the layout is made
-    box, seconds = ax.get_position(), ax.get_xlim()
-    numbers = " ".join(f"{x:.4f}" for x in (box.x0, box.x1, 1 - box.y1, 1 - box.y0, *seconds))
-    return f' data-over="{html.escape(name)} {numbers}"'
+    name, *axes = over
+    axes[0].figure.draw_without_rendering()  # now the layout is made
+    numbers = []
+    for ax in axes:
+        box = ax.get_position()
+        here = box.x0, box.x1, 1 - box.y1, 1 - box.y0, *ax.get_xlim()
+        numbers.append(" ".join(f"{x:.4f}" for x in here))
+    return f' data-figure="{html.escape(name)}" data-over="{"; ".join(numbers)}"'
 
 
 def row(*players, compare=False):
@@ -241,10 +248,10 @@ def picture(fig, *, alt, caption):
     import matplotlib.pyplot as plt
 
     image = io.BytesIO()
-    fig.savefig(image, format="png", dpi=200)
+    fig.savefig(image, format="webp", dpi=200, pil_kwargs={"lossless": True})
     plt.close(fig)
     return HTML(
-        f'<figure class="align-default"><img alt="{html.escape(alt)}" src="{_data("image/png", image)}">'
+        f'<figure class="align-default"><img alt="{html.escape(alt)}" src="{_data("image/webp", image)}">'
         f"<figcaption><p>{caption}</p></figcaption></figure>"
     )
 
@@ -256,7 +263,9 @@ def figure(name, *, still, **data):
     """
 
     def plain(value):
-        return re.search('src="([^"]+)"', value.data)[1] if isinstance(value, HTML) else np.round(value, 5).tolist()
+        if isinstance(value, HTML):
+            return re.search('src="([^"]+)"', value.data)[1]
+        return np.asarray(value, float).round(5).tolist()
 
     text = json.dumps(data, default=plain).replace("<", "\\u003c")
     return HTML(

@@ -189,32 +189,6 @@ def spectrogram(
 
 
 @styled
-def mel_filters(sr=22050, *, n_fft=2048, n_mels=128, fmin=0.0, fmax=None, norm="slaney", scale="linear", ax=None):
-    """The triangular filters that gather the bins of a spectrum into mel bands.
-
-    sr, n_fft, n_mels : rate in Hz, window in samples, how many filters
-    fmin, fmax : ends of the filter bank and of the axis in Hz (by default 0 and sr / 2)
-    norm : "slaney" for triangles of the same area (as in librosa's mel spectrogram), None for the same height
-    scale, ax : "linear", "log" or "mel"; where to draw
-    """
-    sr, n_fft = _checks.number("sr", sr, above=0), _checks.whole("n_fft", n_fft)
-    low, high = _band(fmin, fmax, sr, scale)
-    n_mels = _checks.whole("n_mels", n_mels)
-    weights = librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin or 0.0, fmax=high, norm=norm)
-    frequency = np.fft.rfftfreq(n_fft, 1 / sr)
-    fig, ax = _axes(ax, 2.2)
-    for row, shade in zip(weights, CMAP(np.linspace(0.3, 0.9, n_mels)), strict=True):
-        (support,) = np.nonzero(row)
-        if len(support):  # librosa warns of filters that fall between two bins
-            around = slice(max(support[0] - 1, 0), support[-1] + 2)
-            ax.fill_between(frequency[around], row[around], color=shade, alpha=0.18, lw=0)
-            ax.plot(frequency[around], row[around], color=shade, lw=1.2 if n_mels <= 40 else 0.6)
-    _frequency_axis(ax, "x", scale, low, high)
-    ax.set(ylabel="Weight", ylim=(0, None))
-    return fig, ax
-
-
-@styled
 def mel_spectrogram(
     S, sr=22050, *, n_fft=2048, hop_length=512, n_mels=128, fmin=0.0, fmax=None, start=0.0, top_db=80.0, limits=None,
     colorbar=True, ax=None,
@@ -583,35 +557,6 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
         place = side, free - values[row] / a_point
         ax.annotate(_name(names[row]), (costs[row], values[row]), place, ha=align, **look, **PLAIN)
         free += 10
-    return fig, ax
-
-
-@styled
-def deal(split, clip, *, groups=None, ax=None):
-    """Who went where: a row for each clip, a square for each of its segments, the darkest for the test part.
-
-    split : of ``protocols``, or anything else with index arrays ``train``, ``valid`` and ``test``
-    clip : the number of the clip that each segment is cut from [segment], in the order of time
-    groups, ax : what neighbouring clips may have in common [clip], a gap is left where it changes; where to draw
-    """
-    clip = _array(clip, "clip").astype(int)
-    colors = np.array(["none"] * len(clip), dtype=object)
-    for name, color in (("train", PALE), ("valid", PALETTE[4]), ("test", PALETTE[0])):
-        rows = np.asarray(getattr(split, name))
-        if len(rows) and not 0 <= rows.min() <= rows.max() < len(clip):
-            raise AudiolibError(f"split.{name}: no indices of {len(clip)} segments; was it made from other features?")
-        colors[rows] = color
-    column = np.arange(len(clip)) - np.array([np.argmax(clip == c) for c in clip])
-    changes = np.zeros(clip.max() + 1)
-    if groups is not None:
-        changes[1:] = np.cumsum([a != b for a, b in pairwise(groups)])[: clip.max()]
-    row = clip + 0.6 * changes[clip]
-    fig, ax = _axes(ax, 0.5 + 0.16 * (row.max() + 1), 2.4)
-    for x, y, color in zip(column, row, colors, strict=True):
-        edge = SOFT if color == "none" else "none"
-        ax.add_patch(Rectangle((x + 0.06, y + 0.06), 0.88, 0.88, fc=color, ec=edge, lw=0.4))
-    ax.set(xlim=(0, column.max() + 1), ylim=(row.max() + 1, 0), aspect="equal", xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
     return fig, ax
 
 

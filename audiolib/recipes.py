@@ -22,7 +22,7 @@ frames: the paper's networks need up to 55 frames, and 3 s hold only 38 of the a
 ``esc10``    a recipe of our own on ESC-10, for square twins
 ===========  ==========================================================================================================
 
-Chapters: 06_data, 07_cnn, 08_separable, 09_architectures, 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
+Chapters: 07_cnn, 08_separable, 09_architectures, 10_experiments, 11_leak, 12_fair, 13_elsewhere, 14_listen
 """
 
 import copy

@@ -21,7 +21,7 @@ not taken for a result. Its parts:
                    as indices into ``data.labels``) and ``probabilities`` * (for each name, to 4 digits)
 =================  ====================================================================================================
 
-Chapters: 10_experiments, 11_leak, 12_fair, 13_elsewhere
+Chapters: 07_cnn, 09_architectures, 10_experiments, 11_leak, 12_fair, 13_elsewhere
 """
 
 import hashlib

@@ -8,7 +8,9 @@ parameters are read as papermill's own command reads them: ``-p`` takes ``12`` f
 """
 
 import argparse
+import base64
 import contextlib
+import io
 import itertools
 import os
 import sys
@@ -84,6 +86,7 @@ def run(chapter, build, parameters):
     if problem:
         running.replace(failed)
         sys.exit(f"\n{chapter} failed at {problem}\nThe chapter as far as it ran: {failed}")
+    nbformat.write(lighter(notebook), running)
     running.replace(done)
     spent = build / "times" / chapter.stem
     spent.parent.mkdir(exist_ok=True)
@@ -102,6 +105,19 @@ def written_to(path):
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def lighter(notebook):
+    """The notebook with 256 colours in each large picture: half the bytes, and nothing that an eye would miss."""
+    from PIL import Image
+
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ())]
+    for data in shown:
+        for kind in [kind for kind in data if kind.endswith("image/png") and len(data[kind]) > 200_000]:
+            picture, smaller = Image.open(io.BytesIO(base64.b64decode(data[kind]))), io.BytesIO()
+            picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(smaller, "png")
+            data[kind] = base64.b64encode(smaller.getvalue()).decode("ascii")
+    return notebook
 
 
 def lost_pictures(notebook):

@@ -142,9 +142,20 @@ def test_a_player_knows_where_in_its_picture_a_figure_has_its_seconds():
     ax.set_position((0.1, 0.2, 0.8, 0.7))
     ax.set_xlim(0.5, 3.5)
     shown = page.player(sounds.tone(440), SR, title="t", over=("fig-a", ax)).data
-    assert 'data-over="fig-a 0.1000 0.9000 0.1000 0.8000 0.5000 3.5000"' in shown
+    one = "0.1000 0.9000 0.1000 0.8000 0.5000 3.5000"
+    assert f'data-figure="fig-a" data-over="{one}"' in shown
+    shown = page.player(sounds.tone(440), SR, title="t", over=("fig-a", ax, ax)).data
+    assert f'data-over="{one}; {one}"' in shown
     assert "data-over" not in page.player(sounds.tone(440), SR, title="t").data
     plt.close(fig)
+
+
+def test_a_light_player_is_a_fifth_of_the_bytes_and_plays_the_same_tone():
+    heavy, light = (page.player(sounds.noise(3, amplitude=0.1) + sounds.tone(440, 3), SR, title="t", light=light).data
+                    for light in (False, True))  # fmt: skip
+    assert len(light) < len(heavy) / 4
+    y, rate = soundfile.read(io.BytesIO(base64.b64decode(re.search(r"data:audio/mpeg;base64,([^\"]+)", light)[1])))
+    assert len(y) / rate == pytest.approx(3.0, abs=0.15) and peaks(y, rate) == pytest.approx(440, abs=1)
 
 
 def test_sounds_to_compare_are_marked_as_such():
@@ -260,5 +271,5 @@ def test_a_picture_goes_to_other_pages_with_its_alternative_text():
     shown = page.picture(fig, alt='A line "up"', caption="<em>Up</em>").data
     assert 'alt="A line &quot;up&quot;"' in shown and "<figcaption><p><em>Up</em></p></figcaption>" in shown
     image = base64.b64decode(re.search(r"base64,([^\"]+)", shown)[1])
-    assert image.startswith(b"\x89PNG")
+    assert Image.open(io.BytesIO(image)).format == "WEBP"
     assert not plt.fignum_exists(fig.number), "it is not shown where it is made"

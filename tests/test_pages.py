@@ -158,7 +158,7 @@ def test_players_pair_on_a_desk_and_figures_on_a_phone_keep_their_type_legible(v
 def test_a_solution_unfolds_whole(visit, name):
     page = visit(name)
     # An answer in words alone, to a riddle in the text, has no code to unfold.
-    boxes = page.locator("article .admonition.solution").filter(has=page.locator("div.cell_input"))
+    boxes = page.locator("article .admonition:is(.solution, .advanced)").filter(has=page.locator("div.cell_input"))
     assert boxes.count() >= 2
     for box in boxes.all():
         assert not box.locator("div.cell_input").first.is_visible()
@@ -329,7 +329,8 @@ def test_a_switch_leads_to_the_other_sound_at_the_same_place(visit):
 def test_a_line_runs_over_the_picture_of_a_sound(visit):
     page = visit("notebooks/03_stft.html")
     player = page.locator("figure[data-over]").first
-    name, left, right, top, bottom, start, end = player.get_attribute("data-over").split()
+    name = player.get_attribute("data-figure")
+    left, right, top, bottom, start, end = player.get_attribute("data-over").split(";")[0].split()
     audio = player.locator("audio")
     audio.evaluate("one => { one.currentTime = 2; return one.play(); }")
     page.wait_for_selector(f"#{name} .playhead")

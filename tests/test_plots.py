@@ -28,7 +28,6 @@ FIGURES = {
     "spectrum": lambda ax=None: plots.spectrum(TONE, SR, ax=ax),
     "spectrogram": lambda ax=None: plots.spectrogram(TONE, SR, ax=ax),
     "spectrogram, log": lambda ax=None: plots.spectrogram(TONE, SR, scale="log", ax=ax),
-    "mel_filters": lambda ax=None: plots.mel_filters(SR, n_mels=10, ax=ax),
     "mel_spectrogram": lambda ax=None: plots.mel_spectrogram(TONE, SR, ax=ax),
     "chromagram": lambda ax=None: plots.chromagram(np.eye(12), SR, ax=ax),
     "mfcc": lambda ax=None: plots.mfcc(librosa.feature.mfcc(S=MEL_DB), SR, ax=ax),
@@ -133,7 +132,7 @@ def test_in_a_notebook_figures_keep_their_size_and_are_sharp():
     assert done.stdout.strip() == "['retina'] {'bbox_inches': None}"
 
 
-@pytest.mark.parametrize("name", [*{name.split(",")[0]: 0 for name in FIGURES}, "architecture", "deal", "waveforms"])
+@pytest.mark.parametrize("name", [*{name.split(",")[0]: 0 for name in FIGURES}, "architecture", "waveforms"])
 def test_the_help_of_a_figure_explains_every_parameter(name):
     draw = getattr(plots, name)
     for parameter in inspect.signature(draw).parameters:
@@ -363,14 +362,6 @@ def test_a_long_recording_is_drawn_in_few_columns_without_losing_the_loudest(dra
         assert data[row, column] == 0
         assert t[column] <= frame * 512 / SR <= t[column + 1]
     assert ax.get_xlim() == pytest.approx((0, 12_000 * 512 / SR))
-
-
-def test_mel_filters_are_triangles_that_meet_on_the_mel_scale():
-    _, ax = plots.mel_filters(SR, n_mels=10, norm=None, scale="mel")
-    peaks = [line.get_xdata()[np.argmax(line.get_ydata())] for line in ax.lines]
-    assert len(peaks) == 10
-    np.testing.assert_allclose(peaks, librosa.mel_frequencies(n_mels=12, fmax=SR / 2)[1:-1], atol=SR / 2048)
-    assert ax.get_xlim() == pytest.approx((0, SR / 2))
 
 
 def test_a_pitch_class_is_drawn_in_its_row():
@@ -636,22 +627,6 @@ def test_a_network_without_layers_is_refused():
     with pytest.raises(AudiolibError, match=r"cost\.layers"):
         plots.architecture(NETWORK[:1])
     assert not plt.get_fignums()
-
-
-def test_a_deal_shows_each_segment_in_its_clips_row_and_in_the_colour_of_its_part():
-    class Parts(NamedTuple):
-        train: list
-        valid: list
-        test: list
-
-    _, ax = plots.deal(Parts([0, 3], [1], [4]), [0, 0, 0, 1, 1], groups=["a", "b"])
-    found = {(int(p.get_x()), round(p.get_y() - 0.06, 1)): mpl.colors.to_hex(p.get_facecolor()) for p in ax.patches}
-    pale, middle, dark = (mpl.colors.to_hex(c) for c in (plots.PALE, plots.PALETTE[4], plots.PALETTE[0]))
-    assert found[0, 0.0] == found[0, 1.6] == pale  # the second clip begins a new group: a gap above it
-    assert (found[1, 0.0], found[1, 1.6]) == (middle, dark)
-    assert ax.patches[2].get_facecolor()[3] == 0, "a segment of no part is empty"
-    with pytest.raises(AudiolibError, match="made from other features"):
-        plots.deal(Parts([0], [1], [5]), [0, 0, 0, 1, 1])
 
 
 def test_differences_are_in_points_and_hollow_without_an_interval():

@@ -7,6 +7,7 @@ points at a repository; once it is filled in, the source, issue, Binder and Cola
 
 import html
 import re
+from pathlib import Path
 
 from docutils import nodes
 
@@ -62,6 +63,41 @@ def mend_links(app, pagename, templatename, context, doctree):
             button["url"] = f"{head}/blob/{PUBLISHED}/_sources/{path.split('/', 1)[1]}"
         elif url.startswith(BINDER) or button.get("label") == "source-file-button":
             button["url"] = url.replace(f"{pagename}.ipynb", f"{pagename}.md")
+
+
+USED_BY = {  # files of a page, and what of a page has a use for them
+    "mystnb.": 'class="cell',
+    "sphinx-design.": 'class="sd-',
+    "design-tabs.": 'class="sd-tab',
+    "copybutton.": 'class="highlight',
+    "clipboard.": 'class="highlight',
+    "togglebutton.": "dropdown|toggle|hide-",
+    "sphinx-thebe.": "(?!)",  # no page has
+}
+
+
+def drop_unused(app, pagename, templatename, context, doctree):
+    """Let a page load the scripts and styles that something on it uses."""
+    body = context.get("body", "")
+    for files in ("script_files", "css_files"):
+        context[files] = [
+            file
+            for file in context.get(files, [])
+            if all(name not in str(file) or re.search(use, body) for name, use in USED_BY.items())
+        ]
+
+
+# In the theme's template: icons drawn by a script (they come with its style sheet as well) and the search, which has a
+# page of its own.
+THEMES = re.compile(r'\s*<script[^>]*(?:fontawesome|searchtools|language_data|searchindex)[^>]*></script>')
+
+
+def drop_the_themes(app, exception):
+    """Take 1.6 MB of scripts out of each page."""
+    for path in () if exception else Path(app.outdir).rglob("*.html"):
+        if path.name != "search.html":
+            page = path.read_text(encoding="utf8")
+            path.write_text(THEMES.sub("", page), encoding="utf8")
 
 
 def describe(app, pagename, templatename, context, doctree):
@@ -146,4 +182,6 @@ def setup(app):
     app.connect("config-inited", add_buttons, priority=100)
     app.connect("html-page-context", mend_links, priority=900)
     app.connect("html-page-context", describe, priority=901)
+    app.connect("html-page-context", drop_unused, priority=902)
+    app.connect("build-finished", drop_the_themes)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -16,20 +16,22 @@ document.addEventListener("play", ({ target }) => {
 
 // A line runs over the figure that belongs to a player, see `page.player`.
 function follow(audio) {
-  const [name, left, right, top, bottom, start, end] = audio.closest("[data-over]").dataset.over.split(" ");
-  const image = document.querySelector(`#${name} img`);
+  const { figure, over } = audio.closest("[data-over]").dataset, image = document.querySelector(`#${figure} img`);
   if (!image) return;
   const frame = image.parentElement;
   frame.classList.add("has-playhead");
-  const line = make("span", { className: "playhead" }, frame);
+  const lines = over.split(";").map((numbers) => [make("span", { className: "playhead" }, frame), ...numbers.trim().split(" ").map(Number)]);
   const step = () => {
-    const share = (audio.currentTime - start) / (end - start);
     const shown = image.getBoundingClientRect(), around = frame.getBoundingClientRect();
-    line.hidden = share < 0 || share > 1;
-    line.style.left = `${shown.left - around.left + shown.width * (+left + share * (right - left))}px`;
-    line.style.top = `${shown.top - around.top + shown.height * top}px`;
-    line.style.height = `${shown.height * (bottom - top)}px`;
-    if (audio.paused) line.remove(); else requestAnimationFrame(step);
+    lines.forEach(([line, left, right, top, bottom, start, end]) => {
+      const share = (audio.currentTime - start) / (end - start);
+      line.hidden = share < 0 || share > 1;
+      line.style.left = `${shown.left - around.left + shown.width * (left + share * (right - left))}px`;
+      line.style.top = `${shown.top - around.top + shown.height * top}px`;
+      line.style.height = `${shown.height * (bottom - top)}px`;
+      if (audio.paused) line.remove();
+    });
+    if (!audio.paused) requestAnimationFrame(step);
   };
   step();
 }

@@ -18,14 +18,6 @@ const hand = (() => {
     return [(2 * c) / y.length, (2 * s) / y.length];
   }
 
-  // Amplitudes at size / 2 frequencies from 0 to sr / 2, by one transform of the signal with zeros behind it.
-  function spectrum(y, size) {
-    const re = new Float64Array(size), im = new Float64Array(size);
-    re.set(y);
-    fft(re, im);
-    return range(size / 2).map((k) => (2 * Math.hypot(re[k], im[k])) / y.length);
-  }
-
   // Squared magnitudes [size / 2 + 1] of a piece of y that is centred on a sample, behind a window.
   function power(y, centre, window, size = window.length) {
     const re = new Float64Array(size), im = new Float64Array(size), begin = Math.round(centre) - window.length / 2;
@@ -33,6 +25,10 @@ const hand = (() => {
     fft(re, im);
     return Float64Array.from({length: size / 2 + 1}, (_, k) => re[k] ** 2 + im[k] ** 2);
   }
+
+  // Amplitudes at frequencies from 0 to sr / 2, by one transform of the signal with zeros behind it.
+  const spectrum = (y, size) =>
+    [...power(y, size / 2, new Float64Array(size).fill(1))].map((square) => (2 * Math.sqrt(square)) / y.length);
 
   const dB = (ratio) => 10 * Math.log10(Math.max(ratio, 1e-20));
 
@@ -92,9 +88,9 @@ const hand = (() => {
 
   // A range over a list of values, with its label and its value in words.
   function slider(label, values, start, say, change) {
-    const id = `hand-${++count}`, shown = make("span", {"aria-hidden": "true"}); // said by the range
-    const input = make("input", {type: "range", id, min: 0, max: values.length - 1, step: 1});
-    const self = {element: make("div", {class: "hand-slider"}, make("label", {for: id}, label), input, shown), input};
+    const shown = make("span", {"aria-hidden": "true"}); // the range says it itself
+    const input = make("input", {type: "range", min: 0, max: values.length - 1});
+    const self = {element: make("label", {class: "hand-slider"}, make("span", {}, label), input, shown)};
     const tell = () => {
       self.value = values[input.value];
       shown.textContent = say(self.value);
@@ -118,13 +114,11 @@ const hand = (() => {
 
   // A drawing as wide as its place, sharp on every screen; draw(g, width, height, colour) is called when it must be.
   function drawing(height, alt, draw) {
-    const canvas = make("canvas", {role: "img", "aria-label": alt});
-    canvas.style.height = `${height}px`;
+    const canvas = make("canvas", {role: "img", "aria-label": alt, style: `height: ${height}px`});
     const paint = () => {
       const width = canvas.clientWidth, style = getComputedStyle(canvas), scale = devicePixelRatio || 1;
       if (!width) return;
-      canvas.width = width * scale;
-      canvas.height = height * scale;
+      [canvas.width, canvas.height] = [width * scale, height * scale];
       const g = canvas.getContext("2d");
       g.scale(scale, scale);
       g.font = "12px system-ui, sans-serif";
@@ -141,6 +135,13 @@ const hand = (() => {
     g.strokeStyle = colour;
     g.lineWidth = width;
     g.stroke();
+  }
+
+  function dot(g, x, y, radius, colour) {
+    g.beginPath();
+    g.arc(x, y, radius, 0, 7);
+    g.fillStyle = colour;
+    g.fill();
   }
 
   function words(g, text, x, y, colour, align = "left") {
@@ -195,10 +196,10 @@ const hand = (() => {
         (Math.abs(now.mean) < 0.02 ? "blue and orange cancel." : `${now.mean > 0 ? "blue" : "orange"} prevails.`);
       [waves, arrow, curve].forEach((one) => one.paint());
     };
-    const values = range((hertz[1] - hertz[0]) / 5 + 1).map((i) => hertz[0] + 5 * i);
-    const hz = slider("Frequency of the test wave", values, 425, (f) => `${f} Hz`, () => change());
-    const turns = range(73).map((i) => 5 * i);
-    const phase = slider("Its phase", turns, 0, (p) => `${p}°${{0: ", cosine", 90: ", sine"}[p] || ""}`, () => change());
+    const fives = (from, to) => range((to - from) / 5 + 1).map((i) => from + 5 * i);
+    const hz = slider("Frequency of the test wave", fives(...hertz), 425, (f) => `${f} Hz`, () => change());
+    const degrees = (p) => `${p}°${{0: ", cosine", 90: ", sine"}[p] || ""}`;
+    const phase = slider("Its phase", fives(0, 360), 0, degrees, () => change());
     const waves = drawing(230, "The sound with the test wave above, their product below", (g, w, h, colour) => {
       const x = (i) => (w * i) / y.length, middle = 0.27 * h, base = 0.78 * h, high = 0.2 * h, most = 0.6;
       line(g, y.map((_, i) => [x(i), middle - high * test(i)]), colour("soft"), 1);
@@ -215,7 +216,7 @@ const hand = (() => {
       g.setLineDash([6, 4]);
       line(g, [[0, mean], [w, mean]], colour("ink"));
       g.setLineDash([]);
-      words(g, "the sound (dark) and the test wave", 2, 12, colour("ink"));
+      words(g, "the sound (strong) and the test wave", 2, 12, colour("ink"));
       words(g, "their product and its mean (dashed)", 2, h / 2 + 10, colour("ink"));
     });
     const arrow = drawing(210, "The pair as an arrow, and the test wave's direction", (g, w, h, colour) => {
@@ -231,18 +232,16 @@ const hand = (() => {
       const to = (size, angle) => [x + size * Math.cos(angle), y0 - size * Math.sin(angle)];
       line(g, [[x, y0], to(r, turn)], colour("soft"), 2);
       g.setLineDash([3, 3]);
-      line(g, [to(scale * now.length, Math.atan2(now.s, now.c)), to(scale * now.mean, turn)], colour("soft"));
+      const tip = to(scale * now.length, Math.atan2(now.s, now.c));
+      line(g, [tip, to(scale * now.mean, turn)], colour("soft"));
       g.setLineDash([]);
       line(g, [[x, y0], to(scale * now.mean, turn)], colour(now.mean > 0 ? "blue" : "orange"), 6);
-      const tip = to(scale * now.length, Math.atan2(now.s, now.c));
       line(g, [[x, y0], tip], colour("ink"), 2.5);
-      g.beginPath();
-      g.arc(...tip, 4, 0, 7);
-      g.fillStyle = colour("ink");
-      g.fill();
+      dot(g, ...tip, 4, colour("ink"));
     });
     const curve = drawing(210, "The length of the arrow over the frequencies asked for", (g, w, h, colour) => {
-      const x = (f) => 30 + ((w - 40) * (f - hertz[0])) / (hertz[1] - hertz[0]), up = (a) => h - 30 - ((h - 50) * a) / 0.45;
+      const x = (f) => 30 + ((w - 40) * (f - hertz[0])) / (hertz[1] - hertz[0]);
+      const up = (a) => h - 30 - ((h - 50) * a) / 0.45;
       line(g, [[30, up(0)], [w, up(0)]], colour("soft"), 1);
       [0, 0.2, 0.4].forEach((a) => words(g, `${a}`, 24, up(a) + 4, colour("ink"), "right"));
       range(8).map((i) => 200 + 100 * i).filter((f) => f <= hertz[1])
@@ -251,15 +250,11 @@ const hand = (() => {
         .map(([f, a]) => [x(f), up(a)]), colour("ink"), 1);
       asked.forEach((a, f) => {
         line(g, [[x(f), up(0)], [x(f), up(a)]], colour("blue"), f === hz.value ? 3 : 1);
-        g.beginPath();
-        g.arc(x(f), up(a), f === hz.value ? 5 : 2.5, 0, 7);
-        g.fillStyle = colour("blue");
-        g.fill();
+        dot(g, x(f), up(a), f === hz.value ? 5 : 2.5, colour("blue"));
       });
       words(g, "Hz", w - 2, h - 12, colour("ink"), "right");
     });
-    const text = says();
-    const clear = () => { whole = false; asked.clear(); change(); };
+    const text = says(), clear = () => { whole = false; asked.clear(); change(); };
     live.append(hz.element, phase.element, waves.element, row(arrow.element, curve.element), text,
       row(button("Ask for every frequency", () => { whole = true; change(); }), button("Forget the answers", clear)));
     change();
@@ -341,8 +336,8 @@ const hand = (() => {
     const change = () => {
       built = rebuilt(coefficients, kept.value);
       const left = sum(levels.map((level, n) => (level - built[n]) ** 2));
-      text.textContent = `${kept.value} of ${N} coefficients: the line is ${Math.sqrt(left / N).toFixed(1)} dB off on ` +
-        `average, and keeps ${Math.round(100 * (1 - left / spread))} % of the variation between the bands.`;
+      text.textContent = `${kept.value} of ${N} coefficients: an error of ${Math.sqrt(left / N).toFixed(1)} dB. ` +
+        `They keep ${Math.round(100 * (1 - left / spread))} % of the variation between the bands.`;
       view.paint();
     };
     const kept = slider("Coefficients kept", range(N).map((i) => i + 1), 13, (n) => `${n}`, () => change());
@@ -351,14 +346,15 @@ const hand = (() => {
       const up = (level) => 20 + (170 * (high - level)) / (high - low);
       line(g, levels.map((level, n) => [x(n), up(level)]), colour("soft"), 1.2);
       line(g, built.map((level, n) => [x(n), up(level)]), colour("blue"), 2.2);
-      words(g, "level of each band (grey) and rebuilt (blue)", 2, 12, colour("ink"));
+      const ends = [low, high].map((level) => `${Math.round(level)}`.replace("-", "\u2212"));
+      words(g, `bands 0 to ${N - 1}, ${ends.join(" to ")} dB; rebuilt in blue`, 2, 12, colour("ink"));
       const tall = Math.max(...coefficients.slice(1).map(Math.abs)), base = 255;
       coefficients.forEach((value, k) => {
         g.fillStyle = colour(k < kept.value ? "blue" : "soft");
         const size = Math.max(-38, Math.min(38, (38 * value) / tall)); // the first one measures loudness: cut off
         g.fillRect(x(k) - (w / N) * 0.35, base - Math.max(0, size), (w / N) * 0.7, Math.abs(size));
       });
-      words(g, "the coefficients, kept (blue) and left out", 2, 210, colour("ink"));
+      words(g, `coefficients 0 to ${N - 1}; kept in blue`, 2, 210, colour("ink"));
     });
     const text = says();
     const hear = (count) => button(`Hear ${count}`, async () => {
@@ -368,7 +364,8 @@ const hand = (() => {
       hush();
       source(context, buffer, context.destination);
     });
-    live.append(kept.element, view.element, text, row(...Object.keys(sounds).map(Number).map(hear), button("Stop", hush)));
+    live.append(kept.element, view.element, text,
+      row(...Object.keys(sounds).map(Number).map(hear), button("Stop", hush)));
     change();
   };
 
@@ -412,21 +409,22 @@ const hand = (() => {
         `Separable: ${C} equalisers of ${k} weights and ${2 * C} faders, ${counts[1]} weights. ` +
         "Left and right get the same curve of a stem, higher or lower." :
         `Full: ${2 * C} equalisers of ${k} weights with their loudness in them, ${counts[0]} weights. ` +
-        (parted.length ? `Two different curves for the ${parted.join(" and the ")}: the separable desk cannot do that.` :
+        (parted.length ? `Two curves for the ${parted.join(" and the ")}: the separable desk cannot do that.` :
           "So far nothing that the separable desk could not do.");
     };
     const tenths = range(21).map((i) => (i - 10) / 10), loud = range(21).map((i) => i / 20);
+    const share = (v) => v.toFixed(2);
     const tone = (e) => (e ? `${Math.round(100 * Math.abs(e))} % ${e < 0 ? "dull" : "bright"}` : "as it is");
     const strips = names.map((name, s) => {
       const strip = {
         eq: sides.map((side) => slider(`Tone, ${side}`, tenths, start[s], tone, () => change())),
-        fader: sides.map((side, o) => slider(`Fader, ${side}`, loud, faders[s][o], (v) => v.toFixed(2), () => change()))};
-      strip.view = drawing(96, `What of the ${name.toLowerCase()} reaches either side, over frequency`, (g, w, h, colour) => {
+        fader: sides.map((side, o) => slider(`Fader, ${side}`, loud, faders[s][o], share, () => change()))};
+      strip.view = drawing(96, `How much of the ${name.toLowerCase()} reaches either side`, (g, w, h, colour) => {
         const up = (level) => 6 + ((h - 24) * Math.min(40, 6 - level)) / 40;
         sides.forEach((_, o) => {
           const levels = [...power(kernel(s, o), dull.length / 2, new Float64Array(256).fill(1))].map(dB);
           g.setLineDash(o ? [5, 4] : []);
-          line(g, levels.map((level, i) => [(w * i) / (levels.length - 1), up(level)]), colour(o ? "orange" : "blue"), 2);
+          line(g, levels.map((level, i) => [(w * i) / 128, up(level)]), colour(o ? "orange" : "blue"), 2);
         });
         g.setLineDash([]);
         line(g, [[0, h - 18], [w, h - 18]], colour("soft"), 1);
@@ -445,13 +443,13 @@ const hand = (() => {
       hush();
       const volume = new GainNode(context, {gain: 0.7});
       volume.connect(context.destination);
-      load = patch(context, buffers.map((buffer) => source(context, buffer, null, context.currentTime + 0.05, 0, 0, true)), volume);
+      const from = context.currentTime + 0.05; // all three together
+      load = patch(context, buffers.map((buffer) => source(context, buffer, null, from, 0, 0, true)), volume);
       load(kernel);
     };
     const order = () => {
       mode.select.value = "full";
-      strips[2].eq[0].set(-1);
-      strips[2].eq[1].set(1);
+      strips[2].eq.forEach((eq, o) => eq.set(2 * o - 1));
       strips[2].fader.forEach((fader) => fader.set(0.9));
       change();
     };
@@ -472,15 +470,11 @@ const hand = (() => {
     const bars = make("div", {class: "hand-bars"}), text = says();
     const change = () => {
       const {weights, work} = bill(k.value, C.value, N.value, frames), most = Math.max(...weights);
-      const bar = (size, kind) => {
-        const part = make("span", {class: `hand-bar ${kind}`});
-        part.style.width = `${(100 * size) / most}%`;
-        return part;
-      };
+      const bar = (n, kind) => make("span", {class: `hand-bar ${kind}`, style: `width: ${(100 * n) / most}%`});
       const counted = (i) => `${grouped(weights[i])} parameters, ${grouped(work[i])} multiply-adds`;
       bars.replaceChildren(
         make("p", {}, `standard, kCN: ${counted(0)}`), make("div", {}, bar(weights[0], "all")),
-        make("p", {}, `separable, kC + CN: ${counted(1)}`),
+        make("p", {}, `separable, kC (filtering, orange) + CN (mixing, blue): ${counted(1)}`),
         make("div", {}, bar(k.value * C.value, "filter"), bar(C.value * N.value, "mix")));
       const left = weights[1] / weights[0];
       text.textContent = `1/N + 1/k = ${left.toFixed(3)}: the separable layer ` + (left === 1 ? "costs as much." :
@@ -493,14 +487,18 @@ const hand = (() => {
 
   // Chapter 11: deal the cards.
   draw.deal = (live, {artists, segments, deals, sound, sr, seconds}) => {
-    const tracks = [...artists], cards = range(tracks.length * segments), track = cards.map((i) => Math.floor(i / segments));
-    const artist = track.map((t) => tracks[t]), part = {t: "training", v: "validation", x: "test"}, timers = [];
+    const tracks = [...artists], cards = range(tracks.length * segments), timers = [];
+    const track = cards.map((i) => Math.floor(i / segments)), artist = track.map((t) => tracks[t]);
+    const part = {t: "training", v: "validation", x: "test"};
     let seed = 0, turn = 0, deal, clip;
     const protocol = choice("Deal", Object.keys(deals), () => show());
     const text = says(), counter = make("p", {class: "hand-says", role: "status"});
     const squares = cards.map((i) => make("button", {type: "button", class: "hand-card", onclick: () => press(i),
       tabindex: i ? -1 : 0}));
-    const dark = () => { timers.splice(0).forEach(clearTimeout); squares.forEach((s) => s.classList.remove("hand-lit", "hand-sounds")); };
+    const dark = () => {
+      timers.splice(0).forEach(clearTimeout);
+      squares.forEach((square) => square.classList.remove("hand-lit", "hand-sounds"));
+    };
     const quiet = () => { turn++; hush(); dark(); };
     const show = () => {
       quiet();
@@ -508,7 +506,8 @@ const hand = (() => {
       deal = list[seed % list.length];
       squares.forEach((square, i) => {
         square.dataset.part = deal[i];
-        square.setAttribute("aria-label", `${part[deal[i]]}, artist ${artist[i]}, track ${track[i] + 1}, segment ${i % segments + 1}`);
+        square.setAttribute("aria-label",
+          `${part[deal[i]]}, artist ${artist[i]}, track ${track[i] + 1}, segment ${i % segments + 1}`);
       });
       const asked = [...deal].filter((p) => p === "x").length;
       counter.textContent = `Deal ${seed % list.length + 1}: ${asked} test cards. Without a sibling in training: ` +
@@ -531,20 +530,20 @@ const hand = (() => {
       [i, ...family].forEach((j, place) => {
         const gain = new GainNode(context, {gain: 0}), from = context.currentTime + 0.05 + place * seconds * 1.1;
         gain.connect(context.destination);
-        gain.gain.setValueAtTime(0, from);
-        gain.gain.linearRampToValueAtTime(1, from + 0.02);
-        gain.gain.setValueAtTime(1, from + seconds - 0.03);
-        gain.gain.linearRampToValueAtTime(0, from + seconds);
+        [[0, 0], [1, 0.02], [1, seconds - 0.03], [0, seconds]].forEach(([value, after]) =>
+          gain.gain.linearRampToValueAtTime(value, from + Math.max(0, after)));
         source(context, clip, gain, from, j * seconds, seconds);
-        timers.push(setTimeout(() => squares.forEach((s, n) => s.classList.toggle("hand-sounds", n === j)), 1100 * place * seconds));
+        const light = () => squares.forEach((square, n) => square.classList.toggle("hand-sounds", n === j));
+        timers.push(setTimeout(light, 1100 * place * seconds));
       });
     };
     const legend = row(...Object.entries(part).map(([letter, name]) =>
       make("span", {class: "hand-key", "data-part": letter}, name)));
     const table = make("div", {class: "hand-cards"});
-    const half = tracks.length / 2;
-    [0, 1].forEach((side) => table.append(make("div", {}, ...range(half).map((r) => side * half + r).map((t) =>
-      make("div", {class: t % half && tracks[t] !== tracks[t - 1] ? "hand-next" : ""}, ...squares.slice(t * segments, (t + 1) * segments))))));
+    const half = tracks.length / 2, rank = (t) =>
+      make("div", {class: t % half && tracks[t] !== tracks[t - 1] ? "hand-next" : ""},
+        ...squares.slice(t * segments, (t + 1) * segments));
+    [0, half].forEach((first) => table.append(make("div", {}, ...range(half).map((t) => rank(first + t)))));
     const steps = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -segments, ArrowDown: segments};
     table.addEventListener("keydown", (event) => {
       const to = squares.indexOf(document.activeElement) + steps[event.key];
@@ -558,18 +557,17 @@ const hand = (() => {
     show();
   };
 
-  const FIGURES = {swing: ["Swing along with the sound", draw.swing], look: ["Choose a window and a hop", draw.look],
-    keep: ["Keep some of the coefficients", draw.keep], desk: ["The mixing desk", draw.desk],
-    bill: ["The bill of a layer", draw.bill], deal: ["Deal the cards", draw.deal]};
+  const TITLES = {swing: "Swing along with the sound", look: "Choose a window and a hop", deal: "Deal the cards",
+    keep: "Keep some of the coefficients", desk: "The mixing desk", bill: "The bill of a layer"};
 
   function start() {
     document.querySelectorAll("div.hand").forEach((box) => {
-      const figure = FIGURES[box.dataset.figure];
-      if (!figure || box.querySelector(".hand-live")) return;
-      const [title, draws] = figure;
-      const live = make("div", {class: "hand-live", role: "group", "aria-label": title}, make("p", {class: "hand-title"}, title));
+      const name = box.dataset.figure, title = TITLES[name];
+      if (!title || box.querySelector(".hand-live")) return;
+      const live = make("div", {class: "hand-live", role: "group", "aria-label": title});
+      live.append(make("p", {class: "hand-title"}, title));
       box.append(live);
-      draws(live, JSON.parse(box.querySelector("script").textContent));
+      draw[name](live, JSON.parse(box.querySelector("script").textContent));
       box.classList.add("hand-on");
     });
   }
