@@ -10,7 +10,7 @@ from conftest import ROOT
 
 from audiolib import _keras, evaluation, models, protocols
 from audiolib.features import Features
-from benchmarks import genres, nearest
+from benchmarks import esc10, genres, nearest
 from benchmarks import models as bench_models
 
 
@@ -85,6 +85,21 @@ def test_a_nearest_neighbour_finds_siblings_where_there_are_some():
     assert nearest.finer(music, protocols.split(music, "segment"), kept=4)["own"] > 0.5
     climb = nearest.by_siblings(replace(music, digests=tuple(f"d{i}" for i in range(24))))
     assert len(climb) == 4 and (np.diff(climb) >= 0).all()
+
+
+def test_controls_learn_from_other_folds_alone():
+    """Five clips of each class in each fold; the classes differ in level, the recordings in nothing that helps."""
+    label, fold = np.repeat([0, 1], 25), np.tile(np.repeat(range(1, 6), 5), 2)
+    x = np.random.default_rng(0).normal(size=(50, 9, 3)) + 50 * label[:, None, None]
+    clips = Features(x=x.astype("float32"), clip=np.arange(50), names=[f"c{i}" for i in range(50)],
+                     clip_labels=[("a", "b")[one] for one in label], groups=[f"g{i}" for i in range(50)],
+                     folds=fold.tolist())  # fmt: skip
+    assert esc10.looks(clips).shape == (50, 4 * 3)
+    make = esc10.CONTROLS["nearest neighbour"]
+    found = esc10.examine(clips, make, seeds=(0,))
+    assert found["value"] == 1 and found["n"] == found["effective"] == 50 and found["low"] < 1
+    alone = replace(clips, x=np.random.default_rng(1).normal(size=(50, 9, 3)).astype("float32"))
+    assert 0.2 < esc10.examine(alone, make, ("train", "valid"), seeds=(0,))["value"] < 0.8
 
 
 def test_folds_are_pooled_by_their_tracks():
