@@ -34,7 +34,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 RUN      := "$$VENV"/bin/python
 CLEAN    := $(RUN) notebooks/surroundings.py $(BUILD)
 ENV      := $(VENV)/.complete
-LIBRARY  := $(wildcard audiolib/*.py)
+LIBRARY  := $(wildcard audiolib/*.py audiolib/*.npz)
 CHAPTERS := $(patsubst notebooks/%.md,%,$(sort $(wildcard notebooks/[0-9]*.md)))
 EXECUTED := $(CHAPTERS:%=$(BUILD)/notebooks/%.ipynb)
 PAGES    := $(shell find book -type f) _config.yml _toc.yml

@@ -263,7 +263,9 @@ def figure(name, *, still, **data):
     """
 
     def plain(value):
-        return re.search('src="([^"]+)"', value.data)[1] if isinstance(value, HTML) else np.round(value, 5).tolist()
+        if isinstance(value, HTML):
+            return re.search('src="([^"]+)"', value.data)[1]
+        return np.asarray(value, float).round(5).tolist()
 
     text = json.dumps(data, default=plain).replace("<", "\\u003c")
     return HTML(

@@ -96,11 +96,11 @@ def test_folds_are_pooled_by_their_tracks():
 
 @pytest.mark.parametrize(
     ("accuracies", "taken"),
-    [({"square": 0.60, "square-separable": 0.56, "square-wide": 0.70, "square-separable-wide": 0.66},
-      "square-separable-wide"),  # 4 points of 200 clips are within the interval
+    [({"square": 0.67, "square-separable": 0.60, "square-wide": 0.66, "square-separable-wide": 0.64},
+      "square-separable-wide"),  # 2 points of 200 clips are within the interval
      ({"square": 0.60, "square-separable": 0.56, "square-wide": 0.80, "square-separable-wide": 0.66}, "square-wide"),
-     ({"square": 0.60, "square-separable": 0.71, "square-wide": 0.70, "square-separable-wide": 0.66},
+     ({"square": 0.60, "square-separable": 0.71, "square-wide": 0.80, "square-separable-wide": 0.66},
       "square-separable")],
 )  # fmt: skip
-def test_the_separable_twin_of_the_best_is_kept_unless_it_is_clearly_worse(accuracies, taken):
+def test_the_best_separable_network_is_kept_unless_its_twin_is_clearly_better(accuracies, taken):
     assert genres.chosen(accuracies, n=200) == taken

@@ -177,7 +177,7 @@ NETWORKS = {
 }
 
 
-def untrained(steps, frontend, seed=0):
+def untrained(steps, frontend, classes=3, seed=0):
     """Random weights in the order of Keras's, and of their shapes."""
     rng, image, shapes = np.random.default_rng(seed), isinstance(steps[0], networks.Square), []
     frames, bands, channels = frontend.frames, frontend.bands if image else 1, 1 if image else frontend.bands
@@ -203,7 +203,7 @@ def untrained(steps, frontend, seed=0):
         elif kind == "Dense":
             shapes += [(channels, step.units), (step.units,)]
             channels = step.units
-    shapes += [(channels, 3), (3,)]
+    shapes += [(channels, classes), (classes,)]
     weights = [rng.uniform(0.2, 1, shape) if len(shape) == 1 else
                rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1])) for shape in shapes]  # fmt: skip
     return [np.float16(weight).astype(np.float32) for weight in weights]
@@ -430,9 +430,13 @@ CHAPTER = HTML / "notebooks/14_listen.html"
 def test_the_chapter_hears_a_file(browser, music, tmp_path, width):
     page = opened(browser, CHAPTER.as_uri(), viewport={"width": width, "height": 900})
     (tmp_path / "song.wav").write_bytes(wav_bytes(music[: 20 * SR]))
+    assert page.is_visible("#fig-listen-panel img")
     assert_same(page, tmp_path / "song.wav", 1e-3)
+    assert page.is_visible(".listen-heard") and not page.is_visible("#fig-listen-panel img")
     assert page.errors == [] and page.outside == []
     assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth + 1"), "the page scrolls sideways"
+    page.emulate_media(media="print")
+    assert page.is_visible("#fig-listen-panel img") and not page.is_visible(".listen")
     page.context.close()
 
 
@@ -440,4 +444,5 @@ def test_the_chapter_hears_a_file(browser, music, tmp_path, width):
 def test_without_scripts_the_chapter_shows_a_picture(browser):
     page = opened(browser, CHAPTER.as_uri(), java_script_enabled=False)
     assert page.is_visible("#fig-listen-panel img") and page.locator(".listen").count() == 0
+    page.context.close()
     page.context.close()

@@ -29,7 +29,8 @@ def signature(node):
 
 def page(path, package):
     """A module as Markdown: what it is for, the chapters that explain it, what is in it."""
-    tree = ast.parse(path.read_text(encoding="utf8"))
+    source = path.read_text(encoding="utf8")
+    tree = ast.parse(source)
     yield from (f"## {package}.{path.stem}", "", first_sentence(tree), "")
     chapters = re.search(r"^Chapters: (.+?)\.?(?=\n\n|\Z)", ast.get_docstring(tree) or "", re.MULTILINE | re.DOTALL)
     if chapters:
@@ -38,6 +39,10 @@ def page(path, package):
     for node in tree.body:
         if isinstance(node, PUBLIC) and not node.name.startswith("_"):
             yield from (f"`{signature(node)}`", f": {first_sentence(node)}", "")
+        elif isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("namedtuple("):
+            name, fields = (part.value for part in node.value.args)  # what it means stands in a comment above it
+            said = source.splitlines()[node.lineno - 2].removeprefix("#: ")
+            yield from (f"`{name}({', '.join(fields.split())})`", f": {said}", "")
 
 
 class Api(SphinxDirective):

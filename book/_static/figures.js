@@ -336,8 +336,8 @@ const hand = (() => {
     const change = () => {
       built = rebuilt(coefficients, kept.value);
       const left = sum(levels.map((level, n) => (level - built[n]) ** 2));
-      text.textContent = `${kept.value} of ${N} coefficients: the line is ${Math.sqrt(left / N).toFixed(1)} dB off ` +
-        `on average, and keeps ${Math.round(100 * (1 - left / spread))} % of the variation between the bands.`;
+      text.textContent = `${kept.value} of ${N} coefficients: an error of ${Math.sqrt(left / N).toFixed(1)} dB. ` +
+        `They keep ${Math.round(100 * (1 - left / spread))} % of the variation between the bands.`;
       view.paint();
     };
     const kept = slider("Coefficients kept", range(N).map((i) => i + 1), 13, (n) => `${n}`, () => change());
@@ -346,14 +346,15 @@ const hand = (() => {
       const up = (level) => 20 + (170 * (high - level)) / (high - low);
       line(g, levels.map((level, n) => [x(n), up(level)]), colour("soft"), 1.2);
       line(g, built.map((level, n) => [x(n), up(level)]), colour("blue"), 2.2);
-      words(g, "level of each band (grey) and rebuilt (blue)", 2, 12, colour("ink"));
+      const ends = [low, high].map((level) => `${Math.round(level)}`.replace("-", "\u2212"));
+      words(g, `bands 0 to ${N - 1}, ${ends.join(" to ")} dB; rebuilt in blue`, 2, 12, colour("ink"));
       const tall = Math.max(...coefficients.slice(1).map(Math.abs)), base = 255;
       coefficients.forEach((value, k) => {
         g.fillStyle = colour(k < kept.value ? "blue" : "soft");
         const size = Math.max(-38, Math.min(38, (38 * value) / tall)); // the first one measures loudness: cut off
         g.fillRect(x(k) - (w / N) * 0.35, base - Math.max(0, size), (w / N) * 0.7, Math.abs(size));
       });
-      words(g, "the coefficients, kept (blue) and left out", 2, 210, colour("ink"));
+      words(g, `coefficients 0 to ${N - 1}; kept in blue`, 2, 210, colour("ink"));
     });
     const text = says();
     const hear = (count) => button(`Hear ${count}`, async () => {

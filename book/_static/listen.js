@@ -356,10 +356,14 @@ function result(path, seconds, net, segments) {
 // --- the panel --------------------------------------------------------------------------------------------------------
 
 const COLORS = ["#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2", "#edc948", "#b07aa1", "#9c755f", "#ff9da7", "#8c96a3"];
-const HEAT = [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]]; // soft to loud
+const HEAT = Uint32Array.from({ length: 256 }, (_, i) => { // colours from soft to loud
+  const stops = [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]], k = Math.min(4, Math.floor(i / 51));
+  const [r, g, b] = stops[k].map((low, n) => Math.round(low + (i / 51 - k) * (stops[k + 1][n] - low)));
+  return (255 << 24) | (b << 16) | (g << 8) | r;
+});
 const WIDTH = 1000, PANEL = `
   <div class="listen-ask">
-    <label for="listen-file">Choose a sound</label><input type="file" id="listen-file" accept="audio/*,video/*">
+    <input type="file" id="listen-file" accept="audio/*,video/*"><label for="listen-file">Choose a sound</label>
     <span>or drop one here, or</span><button type="button" class="listen-record">record ten seconds</button>
   </div>
   <p class="listen-said" role="status">Nothing leaves this page: your file is heard here, in your browser.</p>
@@ -383,6 +387,7 @@ function panel(figure, script) {
   const said = find(".listen-said"), progress = find("progress"), json = find("pre"), shown = find(".listen-heard"), record = find(".listen-record");
   const [play, place] = find(".listen-play").children, slider = find(".listen-time"), head = find(".listen-time > i"), audio = new Audio();
   const [wave, picture, shares] = Array.from(root.querySelectorAll("canvas"), (canvas) => canvas.getContext("2d"));
+  audio.preload = "metadata";
   let turn = 0, net, ready, workers, seconds = 0, edges = [], answers = [], recorder;
 
   const percent = (p) => `${Math.round(100 * p)}\u202f%`, best = (p) => p.indexOf(Math.max(...p)), color = (i) => COLORS[i % COLORS.length];
@@ -480,20 +485,22 @@ function panel(figure, script) {
     wave.fillStyle = "#3f8fb5";
     for (let x = column(edges[index]); x < column(edges[index + 1]); x++) {
       let low = 0, high = 0;
-      for (let i = sample(x); i < Math.min(y.length, sample(x + 1)); i++) [low, high] = [Math.min(low, y[i]), Math.max(high, y[i])];
-      wave.fillRect(x, 45 - 45 * Math.min(1, high), 1, Math.max(1, 45 * (Math.min(1, high) - Math.max(-1, low))));
+      for (let i = Math.max(0, sample(x)), end = Math.min(y.length, sample(x + 1)); i < end; i++) {
+        if (y[i] < low) low = Math.max(-1, y[i]);
+        if (y[i] > high) high = Math.min(1, y[i]);
+      }
+      wave.fillRect(x, 45 - 45 * high, 1, Math.max(1, 45 * (high - low)));
     }
   }
 
   function draw(index, start, levels, p) {
     const { n_mels: bands, hop_length, sample_rate } = net.frontend, frame = (time) => Math.floor(((time - start) * sample_rate) / hop_length);
     const first = Math.max(0, frame(edges[index])), frames = Math.max(1, Math.min(levels.length / bands, frame(edges[index + 1]) + 1) - first);
-    const image = new ImageData(frames, bands), left = column(edges[index]), width = Math.max(1, column(edges[index + 1]) - left);
+    const image = new ImageData(frames, bands), pixels = new Uint32Array(image.data.buffer), left = column(edges[index]), width = Math.max(1, column(edges[index + 1]) - left);
     for (let j = 0; j < frames; j++)
-      for (let band = 0; band < bands; band++) {
-        const heat = Math.max(0, Math.min(4.999, (levels[(first + j) * bands + band] + 30) / 14)), k = Math.floor(heat); // -30 to 40 dB
-        const rgb = HEAT[k].map((low, n) => low + (heat - k) * (HEAT[k + 1][n] - low));
-        image.data.set([...rgb, 255], ((bands - 1 - band) * frames + j) * 4);
+      for (let band = 0; band < bands; band++) { // from -30 to 40 dB
+        const level = Math.round(((levels[(first + j) * bands + band] + 30) / 70) * 255);
+        pixels[(bands - 1 - band) * frames + j] = HEAT[Math.max(0, Math.min(255, level))];
       }
     const small = new OffscreenCanvas(frames, bands);
     small.getContext("2d").putImageData(image, 0, 0);
@@ -507,11 +514,11 @@ function panel(figure, script) {
 
   function tell(found) {
     const p = net.labels.map((label) => found.probabilities[label]), order = [...p.keys()].sort((i, j) => p[j] - p[i]).slice(0, 3);
-    const [first, second, third] = order.map((i) => `${net.labels[i]} ${percent(p[i])}`);
-    said.textContent = `${found.path}, ${clock(found.seconds)} long: ${found.sure ? "" : "not sure, perhaps "}${first}, then ${second} and ${third}. ` +
-      `By themselves ${percent(found.agreement)} of the segments say the same.`;
+    const named = (i) => `${net.labels[i]} ${percent(p[i])}`;
+    said.textContent = `${found.path}, ${clock(found.seconds)} long: ${found.sure ? "" : "not sure, perhaps "}${named(order[0])}. ` +
+      `By themselves ${percent(found.agreement)} of its segments say the same.`;
     find(".listen-best").replaceChildren(...order.map((i) => {
-      const item = entry(`${net.labels[i]} ${percent(p[i])}`, i);
+      const item = entry(named(i), i);
       item.style.setProperty("--share", p[i]);
       return item;
     }));
