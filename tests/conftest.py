@@ -1,6 +1,7 @@
 """Every test has a data root and a cache of its own; real data is used only where it lies."""
 
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -23,6 +24,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 import pytest  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
+# The rendered book, and the browser in which its pages are looked at (None if there is none).
+HTML = Path(os.environ.get("AUDIOLIB_BOOK", ROOT / "_build/html"))
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream",  # a microphone that beeps
+    "--use-fake-ui-for-media-stream",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +53,19 @@ def cache_root(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("AUDIOLIB_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="module")  # not longer: while Playwright's loop stands, nothing else in the process may run one
+def browser():
+    """Chromium or Chrome; without one the tests that need it are skipped."""
+    if BROWSER is None:
+        pytest.skip("no Chromium or Chrome is installed: nothing is looked at")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

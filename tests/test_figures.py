@@ -5,21 +5,18 @@ Without a browser these tests are skipped and say so.
 
 import ast
 import json
-import os
 import re
-import shutil
 from pathlib import Path
 
 import jupytext
 import numpy as np
 import pytest
 import scipy.fft
-from conftest import ROOT
+from conftest import HTML, ROOT
 
 from audiolib import page, protocols
 from audiolib.features import Features
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 STATIC = ROOT / "book/_static"
 
 
@@ -36,19 +33,6 @@ def chapter(name, *marks, leave_out=("page", "keras", "layer", "by_keras", "keep
         kept = [node for node in ast.parse(source).body if not mentions(node, leave_out)]
         exec(compile(ast.Module(kept, []), name, "exec"), names)
     return names
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if BROWSER is None:
-        pytest.skip("no Chromium or Chrome is installed: no figure is moved")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -310,7 +294,6 @@ def test_without_scripts_and_on_paper_the_still_figure_is_named(show):
 
 # --- on the rendered chapters -----------------------------------------------------------------------------------------
 
-HTML = Path(os.environ.get("AUDIOLIB_BOOK", ROOT / "_build/html")) / "notebooks"
 FIGURES = {"02_sound": ["swing"], "03_stft": ["look"], "06_data": ["keep"], "08_separable": ["desk", "bill"],
            "11_leak": ["deal"]}  # fmt: skip
 
@@ -321,7 +304,7 @@ def visit(browser):
     contexts = []
 
     def visit(name, width, scheme):
-        if not (HTML / f"{name}.html").exists():
+        if not (HTML / f"notebooks/{name}.html").exists():
             pytest.skip("the book is not rendered: make book")
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         context.set_offline(True)
@@ -331,7 +314,7 @@ def visit(browser):
         one.errors = []
         one.on("console", lambda message: one.errors.append(message.text) if message.type == "error" else None)
         one.on("pageerror", lambda error: one.errors.append(str(error)))
-        one.goto((HTML / f"{name}.html").as_uri())
+        one.goto((HTML / f"notebooks/{name}.html").as_uri())
         return one
 
     yield visit
@@ -363,7 +346,7 @@ def test_each_figure_of_a_chapter_answers_a_key_and_can_be_used_by_everyone(visi
 
 
 def test_only_pages_with_such_figures_load_their_script():
-    pages = list(HTML.glob("*.html"))
+    pages = list((HTML / "notebooks").glob("*.html"))
     if not pages:
         pytest.skip("the book is not rendered: make book")
     assert {path.stem for path in pages if "figures.js" in path.read_text(encoding="utf8")} == set(FIGURES)

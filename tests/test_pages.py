@@ -3,41 +3,21 @@
 `make test` renders the book first. Without a browser these tests are skipped and say so.
 """
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
+from conftest import BROWSER, HTML, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-HTML = Path(os.environ.get("AUDIOLIB_BOOK", ROOT / "_build/html"))
 PAGES = sorted(
     path.relative_to(HTML).as_posix() for folder in ("book", "notebooks") for path in (HTML / folder).glob("*.html")
 )
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--autoplay-policy=no-user-gesture-required",
-]
 WIDE, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
 
 pytestmark = [
     pytest.mark.skipif(not PAGES, reason="the book is not rendered: make book"),
     pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed: the pages are not looked at"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

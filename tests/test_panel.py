@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import soundfile
-from conftest import ROOT
-from test_pages import BROWSER, FLAGS, HTML
+from conftest import BROWSER, HTML, ROOT
 
 from audiolib import compose, features, listen, networks
 from audiolib.features import Frontend
@@ -37,17 +36,6 @@ def extension():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    devices = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a microphone that beeps
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS + devices)
-        yield browser
-        browser.close()
 
 
 def opened(browser, address, **settings):
