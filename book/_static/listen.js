@@ -236,7 +236,6 @@ function work() {
   };
 }
 
-
 // --- from a file to samples -------------------------------------------------------------------------------------------
 
 const HOUR = 3600, ELSEWHERE = "on a command line, python -m audiolib listen hears it";
@@ -312,7 +311,8 @@ async function decode(file, address, rate) {
   brief(sound ? sound.total / sound.rate : await promisedSeconds(address));
   if (sound?.rate === rate) return sound;
   const buffer = await new OfflineAudioContext(1, 1, 2 * rate).decodeAudioData(bytes).catch(() => { // at twice the rate
-    const text = /^[\t\n\r -~]*$/.test(start) ? "text," : "damaged, or", kind = KINDS.find(([magic]) => start.trimStart().startsWith(magic));
+    const text = /^[\t\n\r -~]*$/.test(start) ? "text," : "damaged, or";
+    const kind = KINDS.find(([magic]) => start.trimStart().startsWith(magic));
     throw new Error(`cannot be decoded, it is ${kind ? kind[1] : text} not audio that this browser knows`);
   });
   brief(buffer.duration);
@@ -357,7 +357,8 @@ function result(path, seconds, net, segments) {
 
 const COLORS = ["#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2", "#edc948", "#b07aa1", "#9c755f", "#ff9da7", "#8c96a3"];
 const HEAT = Uint32Array.from({ length: 256 }, (_, i) => { // colours from soft to loud
-  const stops = [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]], k = Math.min(4, Math.floor(i / 51));
+  const stops = [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]];
+  const k = Math.min(4, Math.floor(i / 51));
   const [r, g, b] = stops[k].map((low, n) => Math.round(low + (i / 51 - k) * (stops[k + 1][n] - low)));
   return (255 << 24) | (b << 16) | (g << 8) | r;
 });
@@ -373,7 +374,8 @@ const WIDTH = 1000, PANEL = `
     <p class="listen-trust"></p>
     <div class="listen-play"><button type="button">Play</button><span></span></div>
     <div class="listen-time" role="slider" tabindex="0" aria-label="Place in the sound" aria-valuemin="0">
-      <canvas width="${WIDTH}" height="90"></canvas><canvas width="${WIDTH}" height="128"></canvas><canvas width="${WIDTH}" height="120"></canvas><i></i>
+      <canvas width="${WIDTH}" height="90"></canvas><canvas width="${WIDTH}" height="128"></canvas>
+      <canvas width="${WIDTH}" height="120"></canvas><i></i>
     </div>
     <ul class="listen-legend" aria-label="Colours of the probabilities over time, below the waveform and the mel levels"></ul>
   </div>
@@ -384,8 +386,9 @@ function panel(figure, script) {
   root.className = "listen";
   root.innerHTML = PANEL;
   figure.prepend(root);
-  const said = find(".listen-said"), progress = find("progress"), json = find("pre"), shown = find(".listen-heard"), record = find(".listen-record");
+  const said = find(".listen-said"), progress = find("progress"), json = find("pre"), shown = find(".listen-heard");
   const [play, place] = find(".listen-play").children, slider = find(".listen-time"), head = find(".listen-time > i"), audio = new Audio();
+  const record = find(".listen-record");
   const [wave, picture, shares] = Array.from(root.querySelectorAll("canvas"), (canvas) => canvas.getContext("2d"));
   audio.preload = "metadata";
   let turn = 0, net, ready, workers, seconds = 0, edges = [], answers = [], recorder;
@@ -401,7 +404,8 @@ function panel(figure, script) {
   // The network, and workers that know it, once there is something to hear.
   async function prepare() {
     await new Promise((done, fail) => {
-      const element = document.createElement("script"), failed = () => fail(new Error("the network is missing: genres.js beside the pages"));
+      const element = document.createElement("script");
+      const failed = () => fail(new Error("the network is missing: genres.js beside the pages"));
       document.head.append(Object.assign(element, { src: new URL("genres.js", script), onload: done, onerror: failed }));
     });
     net = window.GENRES;
@@ -494,9 +498,11 @@ function panel(figure, script) {
   }
 
   function draw(index, start, levels, p) {
-    const { n_mels: bands, hop_length, sample_rate } = net.frontend, frame = (time) => Math.floor(((time - start) * sample_rate) / hop_length);
-    const first = Math.max(0, frame(edges[index])), frames = Math.max(1, Math.min(levels.length / bands, frame(edges[index + 1]) + 1) - first);
-    const image = new ImageData(frames, bands), pixels = new Uint32Array(image.data.buffer), left = column(edges[index]), width = Math.max(1, column(edges[index + 1]) - left);
+    const { n_mels: bands, hop_length, sample_rate } = net.frontend;
+    const frame = (time) => Math.floor(((time - start) * sample_rate) / hop_length);
+    const [from, to] = [edges[index], edges[index + 1]], left = column(from), width = Math.max(1, column(to) - left);
+    const first = Math.max(0, frame(from)), frames = Math.max(1, Math.min(levels.length / bands, frame(to) + 1) - first);
+    const image = new ImageData(frames, bands), pixels = new Uint32Array(image.data.buffer);
     for (let j = 0; j < frames; j++)
       for (let band = 0; band < bands; band++) { // from -30 to 40 dB
         const level = Math.round(((levels[(first + j) * bands + band] + 30) / 70) * 255);
@@ -523,9 +529,10 @@ function panel(figure, script) {
       return item;
     }));
     const k = net.trust.findIndex(([least]) => p[order[0]] >= least), [least, n, right] = net.trust.at(k); // the surest first
-    const range = k ? `${Math.round(100 * Math.min(least, p[order[0]]))} to ${percent(net.trust.at(k - 1)[0])}` : `${percent(least)} or more`;
-    find(".listen-trust").textContent = `When it is about this sure (${range}), it is right on ${Math.round((100 * right) / n)} of 100 test tracks. ` +
-      "These are like the music that it learned from; on other music, trust it less.";
+    const [upper] = net.trust.at(k - 1) ?? [1], lower = Math.round(100 * Math.min(least, p[order[0]]));
+    const range = k ? `${lower} to ${percent(upper)}` : `${percent(least)} or more`;
+    find(".listen-trust").textContent = `When it is about this sure (${range}), ` +
+      `it is right on ${Math.round((100 * right) / n)} of 100 test tracks. These are like the music that it learned from; on other music, trust it less.`;
     json.textContent = JSON.stringify(found);
     slider.setAttribute("aria-valuemax", found.seconds);
     move();
@@ -555,7 +562,8 @@ function panel(figure, script) {
   play.onclick = () => (audio.paused ? audio.play().catch(() => { place.textContent = "this browser cannot play it"; }) : audio.pause());
   slider.onpointerdown = ({ clientX }) => seek(((clientX - slider.getBoundingClientRect().left) / slider.clientWidth) * seconds);
   slider.onkeydown = (event) => {
-    const by = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30, Home: -Infinity, End: Infinity }[event.key];
+    const steps = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30 };
+    const by = { ...steps, Home: -Infinity, End: Infinity }[event.key];
     if (by) seek(audio.currentTime + by);
     else if (event.key === " ") play.click();
     else return;
