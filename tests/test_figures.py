@@ -64,6 +64,7 @@ def show(browser, tmp_path):
             + "".join(one.data for one in shown), encoding="utf8")
         context = browser.new_context(java_script_enabled=script, viewport=viewport or {"width": 900, "height": 900})
         context.set_offline(True)
+        context.set_default_timeout(120_000)  # a busy machine is no failure
         contexts.append(context)
         one = context.new_page()
         one.errors = []
@@ -324,6 +325,7 @@ def visit(browser):
             pytest.skip("the book is not rendered: make book")
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         context.set_offline(True)
+        context.set_default_timeout(120_000)  # a busy machine is no failure
         contexts.append(context)
         one = context.new_page()
         one.errors = []

@@ -183,6 +183,13 @@ def test_a_kept_network_is_read_as_it_was_written(kept):
     assert [row[0] for row in again.card["valid"]["answered"]] == [i / 10 for i in range(1, 11)]
 
 
+def test_the_card_counts_the_test_clips_by_confidence(kept):
+    test = kept[0].card["test"]
+    least, counts, right = np.array(test["by confidence"]).T
+    assert counts.sum() == test["n"] and right.sum() == round(test["value"] * test["n"])
+    assert list(least) == sorted(least, reverse=True) and (right <= counts).all()
+
+
 @pytest.mark.parametrize("damage", ["cut", "text", "pickle", "other", "format", "shape", "missing"])
 def test_what_is_no_kept_network_is_refused_by_name(kept, tmp_path, damage):
     path = kept[1]
