@@ -143,8 +143,9 @@ ifeq ($(filter %.ipynb,$(MAKECMDGOALS)),)
 $(foreach chapter,$(ALONE),$(eval $(chapter): | $(filter-out $(ALONE),$(EXECUTED)) $(before))$(eval before += $(chapter)))
 endif
 
-# The chapters on the studies read their records.
-$(filter $(BUILD)/notebooks/1%,$(EXECUTED)): $(wildcard results/*.json results/*/*.json)
+# The chapters that tell of studies read their records.
+$(patsubst notebooks/%.md,$(BUILD)/notebooks/%.ipynb,$(shell grep -l '\.\./results' /dev/null $(CHAPTERS:%=notebooks/%.md))): \
+    $(wildcard results/*.json results/*/*.json)
 
 # Jupyter Book sees prose and executed chapters side by side, with the paths that _toc.yml names.
 # Sphinx copies a changed style sheet only if it writes pages, hence --all; and it repeats no warning for a page that it
