@@ -167,7 +167,8 @@ def test_a_layer_without_a_formula_and_a_branch_are_refused_by_name():
 def test_the_table_has_every_network_and_none_where_a_segment_is_too_short():
     rows = cost.table(frames=40, bands=3, hop_seconds=0.01, window_seconds=0.025)
     assert tuple(rows) == networks.NAMES
-    assert {name for name in rows if rows[name]} == {"deep-separable", "deep-standard", "lachmish", "statistics"}
+    fit = {"deep-separable", "deep-standard", "dense", "dense-wide", "lachmish", "statistics"}
+    assert {name for name in rows if rows[name]} == fit
     assert rows["deep-separable"].field_ms == pytest.approx(29 * 10 + 25)
 
 

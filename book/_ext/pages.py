@@ -131,6 +131,8 @@ def drop_thebe(app, doctree, docname):
 
 def say_what_words_mean(app, doctree, docname):
     """Give each link to a word of the glossary its meaning as a title; links to sources have theirs from BibTeX."""
+    if "book/glossary" not in app.env.found_docs:
+        return
     words = {
         f"#{name}": item.children[-1].astext()
         for item in app.env.get_doctree("book/glossary").findall(nodes.definition_list_item)

@@ -191,13 +191,13 @@ const hand = (() => {
       const [c, s] = ask(y, sr, hz.value), turn = (phase.value * Math.PI) / 180;
       now = {c, s, length: Math.hypot(c, s), mean: c * Math.cos(turn) + s * Math.sin(turn)};
       asked.set(hz.value, now.length);
-      text.textContent = `At ${hz.value} Hz the cosine answers ${round(c)} and the sine ${round(s)}; the arrow is ` +
+      text.textContent = `At ${hz.value}\u202fHz the cosine answers ${round(c)} and the sine ${round(s)}; the arrow is ` +
         `${round(now.length)} long. The test wave at ${phase.value} degrees answers ${round(now.mean)}: ` +
         (Math.abs(now.mean) < 0.02 ? "blue and orange cancel." : `${now.mean > 0 ? "blue" : "orange"} prevails.`);
       [waves, arrow, curve].forEach((one) => one.paint());
     };
     const fives = (from, to) => range((to - from) / 5 + 1).map((i) => from + 5 * i);
-    const hz = slider("Frequency of the test wave", fives(...hertz), 425, (f) => `${f} Hz`, () => change());
+    const hz = slider("Frequency of the test wave", fives(...hertz), 425, (f) => `${f}\u202fHz`, () => change());
     const degrees = (p) => `${p}°${{0: ", cosine", 90: ", sine"}[p] || ""}`;
     const phase = slider("Its phase", fives(0, 360), 0, degrees, () => change());
     const waves = drawing(230, "The sound with the test wave above, their product below", (g, w, h, colour) => {
@@ -296,7 +296,7 @@ const hand = (() => {
         lamp[name].classList.toggle("hand-lit", lit[name]);
         lamp[name].textContent = `${name} apart: ${lit[name] ? "yes" : "no"}`;
       }
-      text.textContent = `A window of ${(1000 * size.value / sr).toFixed(0)} ms every ` +
+      text.textContent = `A window of ${(1000 * size.value / sr).toFixed(0)}\u202fms every ` +
         `${(1000 * hop.value / sr).toFixed(1)} ms: ` + (lit.tones ? "two level lines and one broad upright bar." :
         lit.clicks ? "two upright bars and one broad level band." :
         lit.stepped ? "the columns step over a click." : "neither pair is told apart.");
@@ -336,8 +336,8 @@ const hand = (() => {
     const change = () => {
       built = rebuilt(coefficients, kept.value);
       const left = sum(levels.map((level, n) => (level - built[n]) ** 2));
-      text.textContent = `${kept.value} of ${N} coefficients: an error of ${Math.sqrt(left / N).toFixed(1)} dB. ` +
-        `They keep ${Math.round(100 * (1 - left / spread))} % of the variation between the bands.`;
+      text.textContent = `${kept.value} of ${N} coefficients: an error of ${Math.sqrt(left / N).toFixed(1)}\u202fdB. ` +
+        `They keep ${Math.round(100 * (1 - left / spread))}\u202f% of the variation between the bands.`;
       view.paint();
     };
     const kept = slider("Coefficients kept", range(N).map((i) => i + 1), 13, (n) => `${n}`, () => change());
@@ -347,7 +347,7 @@ const hand = (() => {
       line(g, levels.map((level, n) => [x(n), up(level)]), colour("soft"), 1.2);
       line(g, built.map((level, n) => [x(n), up(level)]), colour("blue"), 2.2);
       const ends = [low, high].map((level) => `${Math.round(level)}`.replace("-", "\u2212"));
-      words(g, `bands 0 to ${N - 1}, ${ends.join(" to ")} dB; rebuilt in blue`, 2, 12, colour("ink"));
+      words(g, `bands 0 to ${N - 1}, ${ends.join(" to ")}\u202fdB; rebuilt in blue`, 2, 12, colour("ink"));
       const tall = Math.max(...coefficients.slice(1).map(Math.abs)), base = 255;
       coefficients.forEach((value, k) => {
         g.fillStyle = colour(k < kept.value ? "blue" : "soft");
@@ -414,7 +414,7 @@ const hand = (() => {
     };
     const tenths = range(21).map((i) => (i - 10) / 10), loud = range(21).map((i) => i / 20);
     const share = (v) => v.toFixed(2);
-    const tone = (e) => (e ? `${Math.round(100 * Math.abs(e))} % ${e < 0 ? "dull" : "bright"}` : "as it is");
+    const tone = (e) => (e ? `${Math.round(100 * Math.abs(e))}\u202f% ${e < 0 ? "dull" : "bright"}` : "as it is");
     const strips = names.map((name, s) => {
       const strip = {
         eq: sides.map((side) => slider(`Tone, ${side}`, tenths, start[s], tone, () => change())),
@@ -478,7 +478,7 @@ const hand = (() => {
         make("div", {}, bar(k.value * C.value, "filter"), bar(C.value * N.value, "mix")));
       const left = weights[1] / weights[0];
       text.textContent = `1/N + 1/k = ${left.toFixed(3)}: the separable layer ` + (left === 1 ? "costs as much." :
-        left < 1 ? `keeps ${(100 * left).toFixed(0)} % of the parameters and of the multiply-adds.` :
+        left < 1 ? `keeps ${(100 * left).toFixed(0)}\u202f% of the parameters and of the multiply-adds.` :
         `costs more, ${left.toFixed(2)} times as much.`);
     };
     live.append(k.element, C.element, N.element, bars, text);
