@@ -297,7 +297,7 @@ const hand = (() => {
         lamp[name].textContent = `${name} apart: ${lit[name] ? "yes" : "no"}`;
       }
       text.textContent = `A window of ${(1000 * size.value / sr).toFixed(0)}\u202fms every ` +
-        `${(1000 * hop.value / sr).toFixed(1)} ms: ` + (lit.tones ? "two level lines and one broad upright bar." :
+        `${(1000 * hop.value / sr).toFixed(1)}\u202fms: ` + (lit.tones ? "two level lines and one broad upright bar." :
         lit.clicks ? "two upright bars and one broad level band." :
         lit.stepped ? "the columns step over a click." : "neither pair is told apart.");
       view.paint();
@@ -429,7 +429,7 @@ const hand = (() => {
         g.setLineDash([]);
         line(g, [[0, h - 18], [w, h - 18]], colour("soft"), 1);
         words(g, "0", 0, h - 4, colour("ink"));
-        words(g, `${sr / 2000} kHz`.replace("11.025", "11"), w, h - 4, colour("ink"), "right");
+        words(g, `${sr / 2000}\u202fkHz`.replace("11.025", "11"), w, h - 4, colour("ink"), "right");
         words(g, "left", w / 2 - 24, h - 4, colour("blue"), "center");
         words(g, "right", w / 2 + 24, h - 4, colour("orange"), "center");
       });
