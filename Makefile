@@ -76,7 +76,7 @@ book: $(BUILD)/html/index.html  ## run what changed and render _build/html/index
 chapters: $(EXECUTED)  ## run what changed, without rendering
 
 check: $(ENV)  ## the tests of the library alone: no book, no browser
-	$(RUN) -m pytest -n $(JOBS) --ignore=tests/test_pipeline.py --ignore=tests/test_chapters.py --ignore=tests/test_pages.py
+	$(RUN) -m pytest -n $(JOBS) $(addprefix --ignore=tests/test_,pipeline.py chapters.py pages.py figures.py panel.py)
 
 test: $(ENV) book  ## the tests, the rendered book's among them
 	$(RUN) -m pytest -n $(JOBS) --dist loadgroup

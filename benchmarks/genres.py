@@ -92,7 +92,7 @@ def by_ear(network, names, folder):
     return result
 
 
-def hardened(network, data, rows):
+def in_other_clothes(network, data, rows):
     """Accuracy on clips as they are and through each of CHANGES: the mean, and each."""
     each = {what: listen.examine(network, data, rows, change) for what, change in CHANGES.items()}
     return float(np.mean([row["value"] for row in each.values()])), each
@@ -121,27 +121,27 @@ def main(results, out, threads):
         warnings.simplefilter("ignore")
         split = protocols.split(data, first[0].protocol)
     with tempfile.TemporaryDirectory() as folder:
-        on_valid = {}
+        networks, on_valid = {}, {}
         for recipe in first:
             weights = Path(results) / f"{recipe.name}.npz"
             if not weights.exists():
                 raise AudiolibError(f"{weights} is not there; delete the record beside it, and the run is done again")
-            network = listen.keep(Path(folder) / "one.npz", recipe, listen.read_weights(weights), data=data)
-            on_valid[recipe.model], each = hardened(network, data, split.valid)
+            networks[recipe.model] = network = listen.keep(
+                Path(folder) / "one.npz", recipe, listen.read_weights(weights), data=data)
+            on_valid[recipe.model], each = in_other_clothes(network, data, split.valid)
             click.echo(f"{recipe.model}: {on_valid[recipe.model]:.3f} on validation; "
                        f"{ {what: row['value'] for what, row in each.items()} }")
         model = chosen(on_valid, each["as it is"]["n"])
-        recipe = next(each for each in first if each.model == model)
-        trained = listen.read_weights(Path(results) / f"{recipe.name}.npz")
+        recipe, network = next(each for each in first if each.model == model), networks[model]
         card = {"record": recipe.name, "licence": LICENCE, "does not know": UNKNOWN,
-                "chosen": {name: round(value, 3) for name, value in on_valid.items()}}  # fmt: skip
-        network = listen.keep(out, recipe, trained, data=data, card=card)
-        _, card["changed levels"] = hardened(network, data, split.test)
+                "chosen": {name: round(value, 3) for name, value in on_valid.items()},
+                "changed levels": in_other_clothes(network, data, split.test)[1]}  # fmt: skip
         unseen = {data.names[clip] for part in (split.valid, split.test) for clip in data.clip[part]}
         try:
             card["by ear"] = by_ear(network, unseen, folder)
         except AudiolibError as error:
             click.echo(f"no examination by ear: {error}", err=True)
+    trained = listen.read_weights(Path(results) / f"{recipe.name}.npz")
     network = listen.keep(out, recipe, trained, data=data, card=card)
     click.echo(f"{out}: {model}, {Path(out).stat().st_size / 1e3:.0f} kB")
     for part in ("valid", "test", "changed levels", "by ear"):

@@ -68,6 +68,37 @@ def browser():
         browser.close()
 
 
+def opened(browser, address, **settings):
+    """An offline page, with what its scripts throw, that and what the browser calls an error, and what it asks for
+    (``thrown``, ``errors``, ``loaded`` from disk, ``outside``).
+    """
+    context = browser.new_context(**settings)
+    context.set_offline(True)
+    context.set_default_timeout(120_000)  # a busy machine is no failure
+    page = context.new_page()
+    page.thrown, page.errors, page.outside, page.loaded = [], [], [], []
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: (page.thrown.append(str(error)), page.errors.append(str(error))))
+    page.on("request", lambda request: page.loaded.append(request.url) if request.url.startswith("file") else None)
+    page.on("request", lambda request: page.outside.append(request.url) if request.url.startswith("http") else None)
+    page.goto(address)
+    return page
+
+
+@pytest.fixture
+def tab(browser):
+    """A function like `opened`, whose pages are closed after the test."""
+    pages = []
+
+    def tab(address, **settings):
+        pages.append(opened(browser, address, **settings))
+        return pages[-1]
+
+    yield tab
+    for page in pages:
+        page.context.close()
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """The folder with real corpora, named by AUDIOLIB_REAL_DATA; tests that need it are skipped without it."""

@@ -36,30 +36,18 @@ def chapter(name, *marks, leave_out=("page", "keras", "layer", "by_keras", "keep
 
 
 @pytest.fixture
-def show(browser, tmp_path):
-    """A function that puts a figure on a page of its own and opens it without a network."""
-    contexts = []
-
+def show(tab, tmp_path):
+    """A function that puts a figure on a page of its own and opens it."""
     def show(*shown, script=True, viewport=None):
         scripts = [f'<script src="{(STATIC / name).as_uri()}"></script>' for name in ("fft.js", "figures.js")]
         (tmp_path / "page.html").write_text(
             '<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>figures</title>'
             f'<link rel="stylesheet" href="{(STATIC / "figures.css").as_uri()}">{"".join(scripts)}<body><main>'
             + "".join(one.data for one in shown), encoding="utf8")
-        context = browser.new_context(java_script_enabled=script, viewport=viewport or {"width": 900, "height": 900})
-        context.set_offline(True)
-        context.set_default_timeout(120_000)  # a busy machine is no failure
-        contexts.append(context)
-        one = context.new_page()
-        one.errors = []
-        one.on("console", lambda message: one.errors.append(message.text) if message.type == "error" else None)
-        one.on("pageerror", lambda error: one.errors.append(str(error)))
-        one.goto((tmp_path / "page.html").as_uri())
-        return one
+        return tab((tmp_path / "page.html").as_uri(), java_script_enabled=script,
+                   viewport=viewport or {"width": 900, "height": 900})
 
-    yield show
-    for context in contexts:
-        context.close()
+    return show
 
 
 def numbers(shown):
@@ -298,35 +286,14 @@ FIGURES = {"02_sound": ["swing"], "03_stft": ["look"], "06_data": ["keep"], "08_
            "11_leak": ["deal"]}  # fmt: skip
 
 
-@pytest.fixture
-def visit(browser):
-    """A function that opens a rendered chapter offline; the test is skipped where there is none."""
-    contexts = []
-
-    def visit(name, width, scheme):
-        if not (HTML / f"notebooks/{name}.html").exists():
-            pytest.skip("the book is not rendered: make book")
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        context.set_offline(True)
-        context.set_default_timeout(120_000)  # a busy machine is no failure
-        contexts.append(context)
-        one = context.new_page()
-        one.errors = []
-        one.on("console", lambda message: one.errors.append(message.text) if message.type == "error" else None)
-        one.on("pageerror", lambda error: one.errors.append(str(error)))
-        one.goto((HTML / f"notebooks/{name}.html").as_uri())
-        return one
-
-    yield visit
-    for context in contexts:
-        context.close()
-
-
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
 @pytest.mark.parametrize("name", FIGURES)
-def test_each_figure_of_a_chapter_answers_a_key_and_can_be_used_by_everyone(visit, name, width, scheme):
+def test_each_figure_of_a_chapter_answers_a_key_and_can_be_used_by_everyone(tab, name, width, scheme):
     axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed: pip install -e .[test]")
-    one = visit(name, width, scheme)
+    path = HTML / f"notebooks/{name}.html"
+    if not path.exists():
+        pytest.skip("the book is not rendered: make book")
+    one = tab(path.as_uri(), viewport={"width": width, "height": 900}, color_scheme=scheme)
     assert one.locator(".hand").evaluate_all("all => all.map(each => each.dataset.figure)") == FIGURES[name]
     for figure in one.locator(".hand").all():
         still = figure.locator(".hand-still a").get_attribute("href").removeprefix("#")

@@ -21,29 +21,15 @@ pytestmark = [
 
 
 @pytest.fixture
-def visit(browser):
-    """A function that opens a page offline and gives it back with what went wrong on it and what it asked of a network."""
-    contexts = []
-
-    def visit(page_name, viewport=WIDE, scheme="light"):
-        context = browser.new_context(viewport=viewport, color_scheme=scheme)
-        context.set_offline(True)
-        contexts.append(context)
-        page = context.new_page()
-        page.errors, page.outside, page.loaded = [], [], []
-        page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on("request", lambda request: page.loaded.append(request.url) if request.url.startswith("file") else None)
-        page.on("request", lambda request: page.outside.append(request.url) if request.url.startswith("http") else None)
-        page.goto(
-            (HTML / page_name.split("?")[0]).as_uri() + ("?" + page_name.split("?")[1] if "?" in page_name else "")
-        )
+def visit(tab):
+    """A function that opens a page of the book and waits for all of it."""
+    def visit(name, viewport=WIDE, scheme="light"):
+        path, _, query = name.partition("?")
+        page = tab((HTML / path).as_uri() + ("?" + query if query else ""), viewport=viewport, color_scheme=scheme)
         page.wait_for_load_state("load")
         return page
 
-    yield visit
-    for context in contexts:
-        context.close()
+    return visit
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -269,14 +255,11 @@ def test_a_guess_is_counted_and_the_answer_shown(visit):
     assert page.locator(".guess-count").inner_text() == f"Right of 3: you 1, the network {machine}."
 
 
-def test_answers_to_a_guess_are_folded_where_no_script_runs(browser):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto((HTML / "book/index.html").as_uri())
+def test_answers_to_a_guess_are_folded_where_no_script_runs(tab):
+    page = tab((HTML / "book/index.html").as_uri(), java_script_enabled=False)
     assert page.locator(".guess-choices").count() == 0
     page.locator(".guess summary").first.click()
     assert page.get_by_text("The network says").first.is_visible()
-    context.close()
 
 
 def sounding(page):

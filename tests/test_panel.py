@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import soundfile
-from conftest import BROWSER, HTML, ROOT
+from conftest import BROWSER, HTML, ROOT, opened
 
 from audiolib import compose, features, listen, networks
 from audiolib.features import Frontend
@@ -38,18 +38,6 @@ def extension():
     return module
 
 
-def opened(browser, address, **settings):
-    """A page that is offline, with what went wrong on it and what it asked of a network."""
-    context = browser.new_context(**settings)
-    context.set_offline(True)
-    page = context.new_page()
-    page.errors, page.outside = [], []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("request", lambda request: page.outside.append(request.url) if request.url.startswith("http") else None)
-    page.goto(address)
-    return page
-
-
 @pytest.fixture(scope="module")
 def page(browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp("panel")
@@ -59,7 +47,7 @@ def page(browser, tmp_path_factory):
     (folder / "index.html").write_text(PAGE)
     page = opened(browser, (folder / "index.html").as_uri())
     yield page
-    assert page.errors == []
+    assert page.thrown == []  # the browser itself calls a broken file an error
     assert page.outside == []
     page.context.close()
 
@@ -466,8 +454,8 @@ CHAPTER = HTML / "notebooks/14_listen.html"
 
 @pytest.mark.skipif(not CHAPTER.exists(), reason="the book is not rendered: make book")
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_chapter_hears_a_file(browser, music, tmp_path, width):
-    page = opened(browser, CHAPTER.as_uri(), viewport={"width": width, "height": 900})
+def test_the_chapter_hears_a_file(tab, music, tmp_path, width):
+    page = tab(CHAPTER.as_uri(), viewport={"width": width, "height": 900})
     (tmp_path / "song.wav").write_bytes(wav_bytes(music[: 20 * SR]))
     assert page.is_visible("#fig-listen-panel img")
     assert_same(page, tmp_path / "song.wav", 1e-3)
@@ -476,12 +464,9 @@ def test_the_chapter_hears_a_file(browser, music, tmp_path, width):
     assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth + 1"), "the page scrolls sideways"
     page.emulate_media(media="print")
     assert page.is_visible("#fig-listen-panel img") and not page.is_visible(".listen")
-    page.context.close()
 
 
 @pytest.mark.skipif(not CHAPTER.exists(), reason="the book is not rendered: make book")
-def test_without_scripts_the_chapter_shows_a_picture(browser):
-    page = opened(browser, CHAPTER.as_uri(), java_script_enabled=False)
+def test_without_scripts_the_chapter_shows_a_picture(tab):
+    page = tab(CHAPTER.as_uri(), java_script_enabled=False)
     assert page.is_visible("#fig-listen-panel img") and page.locator(".listen").count() == 0
-    page.context.close()
-    page.context.close()

@@ -28,7 +28,7 @@ def script(network):
         "normalization": normal if isinstance(normal, str) else [np.asarray(part).tolist() for part in normal],
         "temperature": network.temperature,
         "threshold": network.threshold,
-        "trust": network.card["test"].get("by confidence", [[0, 100, 100 * network.card["test"]["value"]]]),
+        "trust": network.card["test"]["by confidence"],
     }
     return f"window.GENRES = {json.dumps(said)};\n"
 
