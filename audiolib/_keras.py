@@ -121,4 +121,9 @@ def training_step(model, loss):
         right = tf.equal(tf.argmax(guess, axis=1), tf.cast(classes, tf.int64))
         return total, tf.reduce_mean(tf.cast(right, tf.float32))
 
-    return lambda x, y: [float(each) for each in step(tf.constant(x), tf.constant(y))]
+    def take(x, y):
+        batch = tf.constant(x), tf.constant(y)
+        # Called directly, TensorFlow takes the steps of many networks for one that is traced anew, and warns.
+        return [float(each) for each in step.get_concrete_function(*batch)(*batch)]
+
+    return take

@@ -1,6 +1,8 @@
 """Keras under anybody's settings, and with fused kernels that give Keras's own numbers but for rounding."""
 
 import json
+import logging
+import logging.handlers
 import os
 import subprocess
 import sys
@@ -189,3 +191,21 @@ print([name for name in ("keras", "tensorflow") if name in sys.modules])
 """
     out, err = python(code)
     assert out == "[]", err
+
+
+def test_steps_of_many_networks_are_not_taken_for_one_that_is_traced_anew():
+    """A chapter trains a dozen networks, and TensorFlow writes what it thinks of that on the reader's page."""
+    heard = logging.handlers.BufferingHandler(100)
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(heard)
+    try:
+        for _ in range(8):
+            model = models.build("standard-small", frames=77, bands=2, filters=1 / 64)
+            model.compile(_keras.Adam(), jit_compile=False)
+            model.optimizer.build(model.trainable_variables)
+            step = _keras.training_step(model, keras.losses.SparseCategoricalCrossentropy())
+            for size in (4, 3):
+                step(np.ones((size, 77, 2), "float32"), np.zeros(size, int))
+    finally:
+        logger.removeHandler(heard)
+    assert [record.getMessage() for record in heard.buffer] == []

@@ -48,6 +48,8 @@ def test_page_is_whole_without_a_network(visit, name, viewport, scheme):
         "[...document.querySelectorAll('article img')].filter(i => !i.complete || !i.naturalWidth).map(i => i.src.slice(0, 80))"
     )
     assert broken == []
+    stray = page.evaluate("document.querySelector('article').textContent.match(/\\{glue\\S*|WARNING\\S*|Traceback.*/g)")
+    assert stray is None, "what a reader of the page has no use for"
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
