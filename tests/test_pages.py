@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import BROWSER, HTML, ROOT
 
+from audiolib import plots
+
 PAGES = sorted(
     path.relative_to(HTML).as_posix() for folder in ("book", "notebooks") for path in (HTML / folder).glob("*.html")
 )
@@ -109,7 +111,7 @@ def test_visible_code_is_not_cut_on_a_desk(visit, name):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_players_pair_on_a_desk_and_figures_on_a_phone_keep_their_type_legible(visit, name):
+def test_players_pair_on_a_desk_and_a_phone_shows_figures_whole_with_legible_type(visit, name):
     widths = visit(name, DESK).evaluate(
         """[...document.querySelectorAll('article figure.audio-player')].filter(player => player.offsetParent)
             .map(player => [player.getBoundingClientRect().width, player.parentElement.clientWidth])"""
@@ -117,9 +119,11 @@ def test_players_pair_on_a_desk_and_figures_on_a_phone_keep_their_type_legible(v
     assert all(2 * (player + 10) <= column for player, column in widths), widths
     shown = visit(name, PHONE).evaluate(
         """[...document.querySelectorAll('article .cell_output figure img')].filter(image => image.offsetParent)
-            .map(image => image.getBoundingClientRect().width)"""
+            .map(image => [image.naturalWidth / 240, image.getBoundingClientRect().width, // inches and pixels
+                image.closest('figure').scrollWidth > image.closest('figure').clientWidth + 1])"""
     )
-    assert all(width >= 560 for width in shown), "type that is drawn for 720 px is smaller than 7 px"
+    assert all(8 / 72 * width / inches >= 7 for inches, width, _ in shown), f"type of 8 pt is lower than 7 px: {shown}"
+    assert all(inches == plots.WIDE for inches, _, moved in shown if moved), f"figures are moved sideways: {shown}"
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
