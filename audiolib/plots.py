@@ -587,7 +587,7 @@ def architecture(rows, *, ax=None):
     fig, ax = _axes(ax, 2.9, WIDE)
     colors = {"conv": PALETTE[0], "sep": PALETTE[1], "depth": PALETTE[1], "dense": PALETTE[3]}
     centred = {"ha": "center", "va": "top", "size": 7}
-    # Lengths are CSS pixels of a figure as wide as the text: 0.72 a frame, 0.17 a channel, 6.4 a letter.
+    # Lengths are hundredths of an inch of a WIDE figure: 0.72 a frame, 0.17 a channel, 6.4 a letter.
     widths = [0.72 * (shape[0] if len(shape) > 1 else -(-shape[0] // 512)) for _, shape, *_ in drawn]
     rooms = [max(w, 0.0185 * np.sqrt(row[3]), 38, 6.4 * len(row[0])) for w, row in zip(widths, drawn, strict=True)]
     gap = max(4, (718 - sum(rooms)) / (len(rooms) - 1))
