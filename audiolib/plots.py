@@ -1,8 +1,8 @@
 """One function a figure, all in one style.
 
 The goal is figures that could stand in a printed book: thin axes, direct labels instead of legends, units on every
-axis, no decoration. A function checks its input first, draws on the ``ax`` it is given (else on a new figure as wide as
-the book's text column), returns ``(fig, ax)`` and never calls ``show``. What cannot be drawn raises ``AudiolibError``
+axis, no decoration. A function checks its input first, draws on the ``ax`` it is given (else on a new figure, narrow
+enough for a phone), returns ``(fig, ax)`` and never calls ``show``. What cannot be drawn raises ``AudiolibError``
 with a guess at what was meant. Parameters are explained a line each: name, then meaning or unit.
 
 - Axes are in seconds and Hz on every scale, also on the mel scale. So ``ax.axhline(440)`` marks 440 Hz.
@@ -51,16 +51,18 @@ PLAIN = {"parse_math": False}  # a name with two dollar signs is not mathematics
 KINDS = {"SeparableConv": "sep", "DepthwiseConv": "depth", "MaxPooling": "pool", "AveragePooling": "pool",
          "GlobalAveragePooling": "mean", "GlobalMaxPooling": "max", "ZeroPadding": "pad",
          "TimeStatistics": "stats"}  # fmt: skip
-WIDTH = 7.2  # inches: at 100 dpi the 720 CSS pixels of the book's text column
+WIDTH = 5.0  # inches: 600 CSS pixels at 120 dpi; on a phone of 400 the type of 8 pt is 8 pixels high
+WIDE = 7.2  # for a drawing of a network; on a phone it is moved sideways, see book.css
 
 STYLE = {
-    "figure.figsize": (WIDTH, 2.6), "figure.dpi": 100, "figure.facecolor": "white",
-    "figure.constrained_layout.use": True, "savefig.dpi": 200, "savefig.facecolor": "white",
+    "figure.figsize": (WIDTH, 2.6), "figure.dpi": 120, "figure.facecolor": "white",
+    "figure.constrained_layout.use": True, "savefig.dpi": 240, "savefig.facecolor": "white",
     "svg.hashsalt": "audiolib",  # the same figure gives the same file
     "text.usetex": False, "text.color": INK, "font.family": ["DejaVu Sans"], "font.size": 9,
-    "axes.labelcolor": INK, "axes.labelsize": 9, "axes.titlesize": 9.5, "axes.titlelocation": "left",
-    "axes.titlepad": 5, "axes.edgecolor": SOFT, "axes.linewidth": 0.6, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.axisbelow": True, "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "figure.titlesize": 9.5, "figure.labelsize": 9, "axes.labelcolor": INK, "axes.labelsize": 9,
+    "axes.titlesize": 9.5, "axes.titlelocation": "left", "axes.titlepad": 5, "axes.edgecolor": SOFT,
+    "axes.linewidth": 0.6, "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=PALETTE),
     "grid.color": PALE, "grid.linewidth": 0.5, "lines.linewidth": 1.4, "lines.solid_capstyle": "round",
     "legend.frameon": False, "legend.fontsize": 8,
     **{f"{xy}tick.{key}": value for xy in "xy" for key, value in {
@@ -582,10 +584,10 @@ def architecture(rows, *, ax=None):
             drawn.append([KINDS.get(kind, kind.lower()), *row[2:5]])
     if len(drawn) < 2:
         raise AudiolibError(f"rows: {len(drawn)} layers to draw, a network has at least 2; pass cost.layers(model)")
-    fig, ax = _axes(ax, 2.9)
+    fig, ax = _axes(ax, 2.9, WIDE)
     colors = {"conv": PALETTE[0], "sep": PALETTE[1], "depth": PALETTE[1], "dense": PALETTE[3]}
     centred = {"ha": "center", "va": "top", "size": 7}
-    # Lengths are CSS pixels of a figure as wide as the text: 0.72 a frame, 0.17 a channel, 6.4 a letter.
+    # Lengths are hundredths of an inch of a WIDE figure: 0.72 a frame, 0.17 a channel, 6.4 a letter.
     widths = [0.72 * (shape[0] if len(shape) > 1 else -(-shape[0] // 512)) for _, shape, *_ in drawn]
     rooms = [max(w, 0.0185 * np.sqrt(row[3]), 38, 6.4 * len(row[0])) for w, row in zip(widths, drawn, strict=True)]
     gap = max(4, (718 - sum(rooms)) / (len(rooms) - 1))
