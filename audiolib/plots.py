@@ -447,7 +447,7 @@ def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel
     if ratio:  # half and twice are equally far from one
         ends = [row[end] for row in rows for end in ("value", "low", "high") if row[end]]
         ax.set(xscale="log", xlim=(min(*ends, 1) / 1.08, max(*ends, 1) * 1.08))
-        wide = max(ends) / min(ends) > 5
+        wide = max(*ends, 1) / min(*ends, 1) > 5
         _ticks(ax.xaxis, (0.25, 0.5, 1, 2, 4, 8) if wide else (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2))
     _name_rows(ax, [_name(name, 44) for name in names])
     ax.set_xlabel(xlabel)
