@@ -251,7 +251,8 @@ def picture(fig, *, alt, caption):
     fig.savefig(image, format="webp", dpi=200, pil_kwargs={"lossless": True})
     plt.close(fig)
     return HTML(
-        f'<figure class="align-default"><img alt="{html.escape(alt)}" src="{_data("image/webp", image)}">'
+        f'<figure class="align-default"><img alt="{html.escape(alt)}" style="width: {100 * fig.get_figwidth():.0f}px" '
+        f'src="{_data("image/webp", image)}">'
         f"<figcaption><p>{caption}</p></figcaption></figure>"
     )
 
