@@ -3,27 +3,31 @@
 `make test` renders the book first. Without a browser these tests are skipped and say so.
 """
 
+import html
+import re
 from pathlib import Path
 
 import pytest
-from conftest import BROWSER, HTML, ROOT
+from conftest import BROWSER, HTML, ROOT, opened
 
 PAGES = sorted(
     path.relative_to(HTML).as_posix() for folder in ("book", "notebooks") for path in (HTML / folder).glob("*.html")
 )
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
-WIDE, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 pytestmark = [
     pytest.mark.skipif(not PAGES, reason="the book is not rendered: make book"),
     pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed: the pages are not looked at"),
 ]
+# All that looks at one page runs in one process, which opens it once for the desk and once for the phone (see `make test`).
+LOOKED_AT = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in PAGES]
 
 
 @pytest.fixture
 def visit(tab):
-    """A function that opens a page of the book and waits for all of it."""
-    def visit(name, viewport=WIDE, scheme="light"):
+    """A function that opens a page of the book, for a test that changes something there."""
+    def visit(name, viewport=DESK, scheme="light"):
         path, _, query = name.partition("?")
         page = tab((HTML / path).as_uri() + ("?" + query if query else ""), viewport=viewport, color_scheme=scheme)
         page.wait_for_load_state("load")
@@ -32,52 +36,80 @@ def visit(tab):
     return visit
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-@pytest.mark.parametrize("name", PAGES)
-def test_page_is_whole_without_a_network(visit, name, viewport, scheme):
-    page = visit(name, viewport, scheme)
+def whole(browser, name, viewport, scheme):
+    """A page of the book with its formulas typeset, for tests that look and touch nothing."""
+    page = opened(browser, (HTML / name).as_uri(), viewport=viewport, color_scheme=scheme)
     page.wait_for_function("() => !window.MathJax || MathJax.startup.promise.then(() => true)")
+    page.name, page.scheme = name, scheme
+    return page
+
+
+@pytest.fixture(scope="module", params=LOOKED_AT)
+def desk(browser, request):
+    """Every page in turn, as a desk shows it by day."""
+    page = whole(browser, request.param, DESK, "light")
+    yield page
+    page.context.close()
+
+
+@pytest.fixture(scope="module", params=LOOKED_AT)
+def phone(browser, request):
+    """Every page in turn, as a phone shows it by night."""
+    page = whole(browser, request.param, PHONE, "dark")
+    yield page
+    page.context.close()
+
+
+def is_whole(page):
+    """What must be true of a page in both colour schemes; the one in which it was opened comes first."""
     assert page.errors == []
     assert page.outside == []
-    assert page.evaluate("document.documentElement.dataset.theme") == scheme
-    luminance = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
-    assert (sum(luminance) > 384) == (scheme == "light")
-    assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth + 1"), "the page scrolls sideways"
+    for scheme in (page.scheme, "dark" if page.scheme == "light" else "light"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme, timeout=10_000)
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
+        assert (sum(background) > 384) == (scheme == "light")
+        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth + 1"), "the page scrolls sideways"
+    page.emulate_media(color_scheme=page.scheme)
     broken = page.evaluate(
         "[...document.querySelectorAll('article img')].filter(i => !i.complete || !i.naturalWidth).map(i => i.src.slice(0, 80))"
     )
     assert broken == []
-    stray = page.evaluate("document.querySelector('article').textContent.match(/\\{glue\\S*|WARNING\\S*|Traceback.*/g)")
-    assert stray is None, "what a reader of the page has no use for"
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_formulas_are_typeset(visit, name):
-    page = visit(name)
-    sources = page.locator("article .math").count()
-    page.wait_for_function("() => window.MathJax === undefined || MathJax.startup.promise.then(() => true)")
-    assert page.locator("article mjx-container svg").count() >= sources
-    assert page.locator("article mjx-merror, article [data-mjx-error]").count() == 0
+def test_page_is_whole_on_a_desk_without_a_network(desk):
+    is_whole(desk)
 
 
-def test_some_formula_is_typeset(visit):
-    counts = []
-    for name in CHAPTERS:
-        page = visit(name)
-        page.wait_for_function("() => window.MathJax === undefined || MathJax.startup.promise.then(() => true)")
-        counts.append(page.locator("article mjx-container svg").count())
-    assert sum(counts) > 0
+def test_page_is_whole_on_a_phone_without_a_network(phone):
+    is_whole(phone)
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_every_figure_has_alternative_text_and_every_player_plays(visit, name):
-    page = visit(name)
-    mute = page.evaluate(
+def test_page_shows_nothing_that_a_reader_has_no_use_for(desk):
+    stray = desk.evaluate("document.querySelector('article').textContent.match(/\\{glue\\S*|WARNING\\S*|Traceback.*/g)")
+    assert stray is None
+    shown = desk.locator("article .output.stderr").all_inner_texts()
+    assert shown == [], "warnings and logs do not belong into a book; mend or catch what makes them"
+
+
+def test_formulas_are_typeset(desk):
+    assert desk.locator("article mjx-container svg").count() >= desk.locator("article .math").count()
+    assert desk.locator("article mjx-merror, article [data-mjx-error]").count() == 0
+
+
+def test_there_are_formulas_and_players():
+    """What the tests of all pages take for granted."""
+    pages = [(HTML / name).read_text(encoding="utf8") for name in CHAPTERS]
+    assert sum(text.count('class="math ') for text in pages) > 20
+    assert sum(text.count("<audio") for text in pages) >= 10
+
+
+def test_every_figure_has_alternative_text_and_every_player_plays(desk):
+    mute = desk.evaluate(
         "[...document.querySelectorAll('article img')].filter(i => !i.alt || i.alt.length < 25).map(i => i.src.slice(0, 80))"
     )
     assert mute == [], "images without a description"
-    failed = page.evaluate(
+    failed = desk.evaluate(
         """async () => {
             const failed = [];
             for (const player of document.querySelectorAll('article audio')) {
@@ -95,12 +127,8 @@ def test_every_figure_has_alternative_text_and_every_player_plays(visit, name):
     assert failed == []
 
 
-DESK = {"width": 1280, "height": 900}
-
-
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_visible_code_is_not_cut_on_a_desk(visit, name):
-    cut = visit(name, DESK).evaluate(
+def test_visible_code_is_not_cut_on_a_desk(desk):
+    cut = desk.evaluate(
         """[...document.querySelectorAll('article div.cell_input pre')]
             .filter(pre => pre.checkVisibility({visibilityProperty: true})) // not folded away
             .filter(pre => pre.scrollWidth > pre.clientWidth + 1).map(pre => pre.innerText)"""
@@ -108,18 +136,83 @@ def test_visible_code_is_not_cut_on_a_desk(visit, name):
     assert cut == []
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_players_pair_on_a_desk_and_figures_on_a_phone_keep_their_type_legible(visit, name):
-    widths = visit(name, DESK).evaluate(
-        """[...document.querySelectorAll('article figure.audio-player')].filter(player => player.offsetParent)
+def test_players_pair_on_a_desk(desk):
+    widths = desk.evaluate(
+        """[...document.querySelectorAll('article figure.audio-player:not(.guess *)')].filter(player => player.offsetParent)
             .map(player => [player.getBoundingClientRect().width, player.parentElement.clientWidth])"""
     )
     assert all(2 * (player + 10) <= column for player, column in widths), widths
-    shown = visit(name, PHONE).evaluate(
+
+
+def test_figures_on_a_phone_keep_their_type_legible(phone):
+    shown = phone.evaluate(
         """[...document.querySelectorAll('article .cell_output figure img')].filter(image => image.offsetParent)
             .map(image => image.getBoundingClientRect().width)"""
     )
     assert all(width >= 560 for width in shown), "type that is drawn for 720 px is smaller than 7 px"
+
+
+def test_page_says_what_it_is_about_and_loads_mathjax_only_for_formulas(desk):
+    assert len(desk.locator("meta[name=description]").get_attribute("content")) > 20
+    assert desk.locator("link[rel~=icon]").count() == 1
+    assert "MIT" in " ".join(desk.locator("footer").all_inner_texts())
+    if desk.locator("article .math").count() == 0:
+        assert desk.locator("script[src*=mathjax]").count() == 0
+
+
+def test_what_a_page_loads_is_small(desk):
+    """HTML, scripts, styles, fonts and pictures together, as a reader on the web would fetch them (without compression)."""
+    desk.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    desk.wait_for_load_state("networkidle")
+    sizes = {url.rsplit("/", 1)[-1][:60]: size_of(url) for url in set(desk.loaded)}
+    limit = 1_000_000 if desk.name == "book/index.html" else 6_000_000
+    assert sum(sizes.values()) <= limit, sorted(sizes.items(), key=lambda item: -item[1])[:8]
+
+
+def size_of(url):
+    """Bytes of a file that a page asked for."""
+    from urllib.parse import unquote, urlsplit
+
+    return Path(unquote(urlsplit(url).path)).stat().st_size
+
+
+def test_no_line_ends_between_a_number_and_its_unit(desk):
+    for text in desk.locator("article p, article li, article figcaption").all_text_contents():
+        assert not re.search(r"\d (?:k?Hz|dB|ms|s|MB|%)(?![\w/])", text), text
+
+
+def can_be_used_by_everyone(page):
+    """Names of buttons, contrast, keys: axe-core finds nothing serious.
+
+    It comes last, for of the thousands of colored words in a page's code it leaves one of each kind.
+    """
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed: pip install -e .[test]")
+    page.evaluate(
+        """() => {
+            const seen = new Set();
+            for (const word of document.querySelectorAll('pre span')) {
+                const kind = word.className + getComputedStyle(word).color;
+                if (seen.has(kind)) word.replaceWith(...word.childNodes);
+                seen.add(kind);
+            }
+        }"""
+    )
+    page.add_script_tag(path=Path(axe.__file__).parent / "axe.min.js")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    serious = [
+        (rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+def test_page_can_be_used_by_everyone_on_a_desk(desk):
+    can_be_used_by_everyone(desk)
+
+
+def test_page_can_be_used_by_everyone_on_a_phone(phone):
+    can_be_used_by_everyone(phone)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -134,43 +227,12 @@ def test_a_solution_unfolds_whole(visit, name):
         box.locator("div.cell_input").first.wait_for(state="visible")  # one click shows the text and the code
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page_says_what_it_is_about_and_loads_mathjax_only_for_formulas(visit, name):
-    page = visit(name)
-    assert len(page.locator("meta[name=description]").get_attribute("content")) > 20
-    assert page.locator("link[rel~=icon]").count() == 1
-    assert "MIT" in " ".join(page.locator("footer").all_inner_texts())
-    if page.locator("article .math").count() == 0:
-        assert page.locator("script[src*=mathjax]").count() == 0
-
-
-# Each colour scheme and each size once: together all four would take minutes and tell the same.
-@pytest.mark.parametrize(("viewport", "scheme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk-light", "phone-dark"])
-@pytest.mark.parametrize("name", PAGES)
-def test_page_can_be_used_by_everyone(visit, name, viewport, scheme):
-    """Names of buttons, contrast, keys: axe-core finds nothing serious."""
-    axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed: pip install -e .[test]")
-    page = visit(name, viewport, scheme)
-    page.add_script_tag(path=Path(axe.__file__).parent / "axe.min.js")
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    serious = [
-        (rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
-
-
-def test_there_are_players(visit):
-    assert sum(visit(name).locator("article audio").count() for name in CHAPTERS) >= 10
-
-
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_chapter_can_be_downloaded_as_a_notebook(visit, name):
+def test_chapter_can_be_downloaded_as_a_notebook(name):
     import nbformat
 
-    href = visit(name).locator("a.btn-download-source-button").first.get_attribute("href")
-    notebook = nbformat.read((HTML / name).parent / href, as_version=4)
+    button = re.search(r'<a href="([^"]+)"[^>]*btn-download-source-button', (HTML / name).read_text(encoding="utf8"))
+    notebook = nbformat.read((HTML / name).parent / button[1], as_version=4)
     assert any(cell.cell_type == "code" for cell in notebook.cells)
 
 
@@ -185,59 +247,23 @@ def test_search_finds(visit, word):
 
 def test_pages_name_no_address_to_load_code_from():
     """No script, style sheet or font comes from elsewhere, not even one that only a click would load."""
-    import re
-
     for name in PAGES:
-        html = (HTML / name).read_text(encoding="utf8")
-        loaded = re.findall(r"<(?:script|link)[^>]+(?:src|href)=\"(https?:[^\"]+)\"", html)
+        text = (HTML / name).read_text(encoding="utf8")
+        loaded = re.findall(r"<(?:script|link)[^>]+(?:src|href)=\"(https?:[^\"]+)\"", text)
         assert [url for url in loaded if 'rel="canonical"' not in url] == []
-        assert not re.search(r"unpkg\.com|jsdelivr|cdnjs|thebe-config|binder-examples", html), name
+        assert not re.search(r"unpkg\.com|jsdelivr|cdnjs|thebe-config|binder-examples", text), name
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_no_page_shows_the_chatter_of_libraries(visit, name):
-    shown = visit(name).locator("article .output.stderr").all_inner_texts()
-    assert shown == [], "warnings and logs do not belong into a book; mend or catch what makes them"
-
-
-def test_no_line_ends_between_a_number_and_its_unit(visit):
-    import re
-
-    for name in PAGES:
-        for text in visit(name).locator("article p, article li, article figcaption").all_text_contents():
-            assert not re.search(r"\d (?:k?Hz|dB|ms|s|MB|%)(?![\w/])", text), (name, text)
-
-
-def test_glued_numbers_are_set_like_the_text_around_them(visit):
+def test_glued_numbers_are_set_like_the_text_around_them():
     """Minus signs, thin spaces between thousands, curly apostrophes: what a cell writes is not what a book prints."""
-    import re
-
-    glued = [text for name in PAGES for text in visit(name).locator("article .pasted-text").all_text_contents()]
+    pages = [(HTML / name).read_text(encoding="utf8") for name in PAGES]
+    glued = [html.unescape(text) for page in pages for text in re.findall(r'pasted-text">([^<]*)<', page)]
     assert len(glued) > 100
     assert [text for text in glued if re.search(r"(?<!\w)-\d|\d,\d{3}(?!\d)|'", text)] == []
     assert any("\u2212" in text for text in glued) and any("\u202f" in text for text in glued)
 
 
 # --- the page as a machine ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_what_a_page_loads_is_small(visit, name):
-    """HTML, scripts, styles, fonts and pictures together, as a reader on the web would fetch them (without compression)."""
-    page = visit(name)
-    page.wait_for_function("() => !window.MathJax || MathJax.startup.promise.then(() => true)")
-    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
-    page.wait_for_load_state("networkidle")
-    sizes = {url.rsplit("/", 1)[-1][:60]: size_of(url) for url in set(page.loaded)}
-    limit = 1_000_000 if name == "book/index.html" else 6_000_000
-    assert sum(sizes.values()) <= limit, sorted(sizes.items(), key=lambda item: -item[1])[:8]
-
-
-def size_of(url):
-    """Bytes of a file that a page asked for."""
-    from urllib.parse import unquote, urlsplit
-
-    return Path(unquote(urlsplit(url).path)).stat().st_size
 
 
 def test_a_guess_is_counted_and_the_answer_shown(visit):
@@ -329,8 +355,6 @@ def test_a_word_says_what_it_means_to_who_comes_by_key_and_escape_closes_it(visi
 
 
 def test_claims_are_filtered_by_verdict_and_counted(visit):
-    import re
-
     page = visit("book/claims.html")
     cards, shown = page.locator(".claim"), page.locator(".claim:visible")
     total = cards.count()
