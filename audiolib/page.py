@@ -34,7 +34,7 @@ PLAYED = (8000, 48000)  # Hz; the sample rates that every browser plays lie betw
 FLAC = "audio/flac", {"format": "FLAC", "subtype": "PCM_16"}
 MP3 = "audio/mpeg", {"format": "MP3", "subtype": "MPEG_LAYER_III"}
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-FILM = """<style>.film {max-width: 720px; background: #fff; color: #333} .film img {width: 100%}
+FILM = """<style>.film {max-width: 600px; background: #fff; color: #333} .film img {width: 100%}
 .film label {display: block; text-align: right; font: 13px sans-serif} .film .moving {display: none}
 @media print {.film label {display: none}}
 @media screen and (prefers-reduced-motion: no-preference) {
@@ -247,11 +247,11 @@ def picture(fig, *, alt, caption):
     """
     import matplotlib.pyplot as plt
 
-    image = io.BytesIO()
-    fig.savefig(image, format="webp", dpi=200, pil_kwargs={"lossless": True})
+    image, width = io.BytesIO(), round(fig.dpi * fig.get_figwidth())
+    fig.savefig(image, format="webp", dpi=2 * fig.dpi, pil_kwargs={"lossless": True})
     plt.close(fig)
     return HTML(
-        f'<figure class="align-default"><img alt="{html.escape(alt)}" style="width: {100 * fig.get_figwidth():.0f}px" '
+        f'<figure class="align-default"><img style="width: {width}px" alt="{html.escape(alt)}" '
         f'src="{_data("image/webp", image)}">'
         f"<figcaption><p>{caption}</p></figcaption></figure>"
     )

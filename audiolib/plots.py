@@ -1,8 +1,8 @@
 """One function a figure, all in one style.
 
 The goal is figures that could stand in a printed book: thin axes, direct labels instead of legends, units on every
-axis, no decoration. A function checks its input first, draws on the ``ax`` it is given (else on a new figure as wide as
-the book's text column), returns ``(fig, ax)`` and never calls ``show``. What cannot be drawn raises ``AudiolibError``
+axis, no decoration. A function checks its input first, draws on the ``ax`` it is given (else on a new figure, narrow
+enough for a phone), returns ``(fig, ax)`` and never calls ``show``. What cannot be drawn raises ``AudiolibError``
 with a guess at what was meant. Parameters are explained a line each: name, then meaning or unit.
 
 - Axes are in seconds and Hz on every scale, also on the mel scale. So ``ax.axhline(440)`` marks 440 Hz.
@@ -52,17 +52,18 @@ PLAIN = {"parse_math": False}  # a name with two dollar signs is not mathematics
 KINDS = {"SeparableConv": "sep", "DepthwiseConv": "depth", "MaxPooling": "pool", "AveragePooling": "pool",
          "GlobalAveragePooling": "mean", "GlobalMaxPooling": "max", "ZeroPadding": "pad",
          "TimeStatistics": "stats"}  # fmt: skip
-WIDTH = 7.2  # inches: at 100 dpi the 720 CSS pixels of the book's text column
-NARROW = 5.2  # of what has rows: a phone shows all of it, with type that can be read
+WIDTH = 5.0  # inches: 600 CSS pixels at 120 dpi; on a phone of 400 the type of 8 pt is 8 pixels high
+WIDE = 7.2  # for a drawing of a network; on a phone it is moved sideways, see book.css
 
 STYLE = {
-    "figure.figsize": (WIDTH, 2.6), "figure.dpi": 100, "figure.facecolor": "white",
-    "figure.constrained_layout.use": True, "savefig.dpi": 200, "savefig.facecolor": "white",
+    "figure.figsize": (WIDTH, 2.6), "figure.dpi": 120, "figure.facecolor": "white",
+    "figure.constrained_layout.use": True, "savefig.dpi": 240, "savefig.facecolor": "white",
     "svg.hashsalt": "audiolib",  # the same figure gives the same file
     "text.usetex": False, "text.color": INK, "font.family": ["DejaVu Sans"], "font.size": 9,
-    "axes.labelcolor": INK, "axes.labelsize": 9, "axes.titlesize": 9.5, "axes.titlelocation": "left",
-    "axes.titlepad": 5, "axes.edgecolor": SOFT, "axes.linewidth": 0.6, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.axisbelow": True, "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "figure.titlesize": 9.5, "figure.labelsize": 9, "axes.labelcolor": INK, "axes.labelsize": 9,
+    "axes.titlesize": 9.5, "axes.titlelocation": "left", "axes.titlepad": 5, "axes.edgecolor": SOFT,
+    "axes.linewidth": 0.6, "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=PALETTE),
     "grid.color": PALE, "grid.linewidth": 0.5, "lines.linewidth": 1.4, "lines.solid_capstyle": "round",
     "legend.frameon": False, "legend.fontsize": 8,
     **{f"{xy}tick.{key}": value for xy in "xy" for key, value in {
@@ -397,7 +398,7 @@ def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE
     paper = [None] * len(names) if paper is None else list(paper)
     values, lows, highs = _shares(values, lows, highs, names=names, paper=paper)
     colors = _colors(color, len(names))
-    fig, ax = _axes(ax, 0.75 + 0.36 * len(names), NARROW)
+    fig, ax = _axes(ax, 0.75 + 0.36 * len(names))
     rows = np.arange(len(names))
     spans = [(row, 100 * span[0], 100 * span[1]) for row, span in zip(rows, paper, strict=True) if span is not None]
     for row, low, high in spans:
@@ -436,7 +437,7 @@ def differences(names, rows, *, mean=None, ratio=False, color=PALETTE[0], xlabel
     if mean is not None:
         names, rows, colors = [*names, "mean of the pairs"], [*rows, mean], [*colors, INK]
     scale = 1 if ratio else 100
-    fig, ax = _axes(ax, 0.75 + 0.28 * len(rows), NARROW)
+    fig, ax = _axes(ax, 0.75 + 0.28 * len(rows))
     ax.axvline(int(ratio), **DASHED)
     for y, (row, tint) in enumerate(zip(rows, colors, strict=True)):
         known = row["low"] is not None
@@ -466,7 +467,7 @@ def slopes(lines, *, paper=None, chance=None, xlabel="Protocol", ylabel="Right (
     columns = list(dict.fromkeys(column for line in lines.values() for column in line))
     if not columns:
         raise AudiolibError("no line has a value; pass {name: {condition: {'value': ..., 'low': ..., 'high': ...}}}")
-    fig, ax = _axes(ax, 3.9, NARROW)
+    fig, ax = _axes(ax, 3.9)
     spread, ends = 0.035 * (np.arange(len(lines)) - (len(lines) - 1) / 2), []  # so that intervals stand side by side
     for number, (aside, (name, line)) in enumerate(zip(spread, lines.items(), strict=True)):
         color, mark = PALETTE[number % len(PALETTE)], "osD^vPX"[number % 7]
@@ -502,7 +503,7 @@ def genres(starts, probabilities, labels, *, ax=None):
     if share.shape != (len(starts), len(labels)):
         raise AudiolibError(f"probabilities: {share.shape} for {len(starts)} starts and {len(labels)} labels")
     edges = [*starts, starts[-1] + (starts[1] - starts[0] if len(starts) > 1 else 1)]
-    fig, ax = _axes(ax, 0.8 + 0.22 * len(labels), NARROW)
+    fig, ax = _axes(ax, 0.8 + 0.22 * len(labels))
     image = ax.pcolormesh(edges, np.arange(len(labels) + 1) - 0.5, share.T, vmin=0, vmax=1, cmap=CMAP)
     _name_rows(ax, [_name(label) for label in labels])
     ax.grid(False)
@@ -528,7 +529,7 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
     values, lows, highs = _shares(values, lows, highs, names=names, costs=costs, groups=groups)
     if (costs <= 0).any():
         raise AudiolibError(f"costs={costs.min():g}: a logarithmic axis needs costs above 0; is one not measured?")
-    fig, ax = _axes(ax, 3.6, NARROW)
+    fig, ax = _axes(ax, 3.6)
     ax.set_xscale("log")
     low, high = costs.min() / 1.6, costs.max() * 1.6
     order = np.lexsort((-values, costs))  # of equal costs the best first
@@ -584,7 +585,7 @@ def architecture(rows, *, ax=None):
             drawn.append([KINDS.get(kind, kind.lower()), *row[2:5]])
     if len(drawn) < 2:
         raise AudiolibError(f"rows: {len(drawn)} layers to draw, a network has at least 2; pass cost.layers(model)")
-    fig, ax = _axes(ax, 2.9)
+    fig, ax = _axes(ax, 2.9, WIDE)
     colors = {"conv": PALETTE[0], "sep": PALETTE[1], "depth": PALETTE[1], "dense": PALETTE[3]}
     centred = {"ha": "center", "va": "top", "size": 7}
     # Lengths are CSS pixels of a figure as wide as the text: 0.72 a frame, 0.17 a channel, 6.4 a letter.

@@ -6,12 +6,16 @@ What only a run can show (which numbers a chapter keeps, which pictures it draws
 import ast
 import re
 import subprocess
+import sys
 
 import jupytext
 import nbformat
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import HTML, ROOT
+
+sys.path.insert(0, str(ROOT / "book/_ext"))
+import pages
 
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.md"))
 PROSE = sorted((ROOT / "book").glob("*.md"))
@@ -128,6 +132,26 @@ def test_chapter_has_the_parts_of_a_chapter(path):
     assert "glue:text" in text and "{term}" in text and "{cite}" in text
     summary = re.split(r"^#+ ", text.split("\n## Summary")[1].split("\n", 1)[1], flags=re.MULTILINE)[0]
     assert len(summary.split()) >= 40 and "{code-cell}" not in summary, "a summary says it in words"
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=ids)
+def test_chapter_is_read_in_twenty_minutes(path):
+    assert 1 <= pages.minutes(jupytext.read(path)) <= 20
+
+
+def test_minutes_count_what_a_reader_sees():
+    prose = "word " * 600 + "\n\n```{admonition} Solution 1\n:class: solution dropdown\n" + "word " * 900 + "\n```\n"
+    settings = {"mystnb": {"figure": {"caption": "word " * 200}}}
+    cells = nbformat.v4.new_markdown_cell(prose), nbformat.v4.new_code_cell("code " * 900, metadata=settings)
+    assert pages.minutes(nbformat.v4.new_notebook(cells=list(cells))) == 4
+
+
+def test_the_first_page_says_the_minutes_of_every_chapter():
+    if not (page := HTML / "book/index.html").exists():
+        pytest.skip("the book is not rendered: make book")
+    link = r'href="\.\./notebooks/(\w+)\.html"><span class="doc">[^<]+</span></a> \((\d+)\s'
+    said = re.findall(link, page.read_text(encoding="utf8"))
+    assert dict(said) == {path.stem: str(pages.minutes(jupytext.read(path))) for path in CHAPTERS}
 
 
 REMOVED = {"remove-cell", "remove-input"}  # not on the page at all

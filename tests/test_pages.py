@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import BROWSER, HTML, ROOT, opened
 
+from audiolib import plots
+
 PAGES = sorted(
     path.relative_to(HTML).as_posix() for folder in ("book", "notebooks") for path in (HTML / folder).glob("*.html")
 )
@@ -144,12 +146,14 @@ def test_players_pair_on_a_desk(desk):
     assert all(2 * (player + 10) <= column for player, column in widths), widths
 
 
-def test_figures_on_a_phone_keep_their_type_legible(phone):
+def test_a_phone_shows_figures_whole_with_legible_type(phone):
     shown = phone.evaluate(
         """[...document.querySelectorAll('article .cell_output figure img')].filter(image => image.offsetParent)
-            .map(image => image.getBoundingClientRect().width)"""
+            .map(image => [image.naturalWidth / 240, image.getBoundingClientRect().width, // inches and pixels
+                image.closest('figure').scrollWidth > image.closest('figure').clientWidth + 1])"""
     )
-    assert all(width >= 560 for width in shown), "type that is drawn for 720 px is smaller than 7 px"
+    assert all(8 / 72 * width / inches >= 7 for inches, width, _ in shown), f"type of 8 pt is lower than 7 px: {shown}"
+    assert all(inches == plots.WIDE for inches, _, moved in shown if moved), f"figures are moved sideways: {shown}"
 
 
 def test_page_says_what_it_is_about_and_loads_mathjax_only_for_formulas(desk):

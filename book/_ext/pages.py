@@ -1,5 +1,5 @@
-"""Sphinx extension: pages that need no network, buttons only where they lead somewhere, numbers well set, and solutions
-that unfold with their code.
+"""Sphinx extension: pages that need no network, buttons only where they lead somewhere, numbers well set, solutions
+that unfold with their code, and the role ``{minutes}`` that says how long a chapter is.
 
 Where the book is published stands in one place, ``repository: url`` in ``_config.yml``. While that is empty no page
 points at a repository; once it is filled in, the source, issue, Binder and Colab buttons appear.
@@ -9,6 +9,7 @@ import html
 import re
 from pathlib import Path
 
+import nbformat
 from docutils import nodes
 
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
@@ -176,7 +177,28 @@ def typeset(app, doctree, docname):
                 parent[place] = nodes.Text(text)
 
 
+FOLDED = re.compile(r"(?ms)^```\{admonition\}[^\n]*\n:class: [^\n]*dropdown\n.*?^```$")
+WORDS = 200  # that are read in a minute
+
+
+def minutes(notebook):
+    """How long it takes to read a chapter: its prose and its captions, without solutions and what else is folded."""
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    settings = (cell.metadata.get("mystnb", {}) for cell in notebook.cells)
+    captions = (each["figure"]["caption"] for each in settings if "figure" in each)
+    return round(len(" ".join((FOLDED.sub("", prose), *captions)).split()) / WORDS)
+
+
+def say_minutes(name, rawtext, chapter, lineno, inliner, options=None, content=()):
+    """The role: ``{minutes}`02_sound``` is "14 min" when the pages are made."""
+    env = inliner.document.settings.env
+    path = env.srcdir / "notebooks" / f"{chapter}.ipynb"
+    env.note_dependency(path)
+    return [nodes.Text(f"{minutes(nbformat.read(path, as_version=4))} min")], []
+
+
 def setup(app):
+    app.add_role("minutes", say_minutes)
     app.connect("doctree-read", join_solutions)
     app.connect("doctree-resolved", typeset)
     app.connect("doctree-resolved", say_what_words_mean, priority=800)
