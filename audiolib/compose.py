@@ -11,7 +11,7 @@ Conventions: signals are float32 [sample] at ``sr`` Hz, pitches MIDI numbers, ti
 seed: the same arguments give the same samples, in any order of calls, on one machine (another processor may round the
 last bit differently). ``AudiolibError`` names an argument that is unknown or out of range.
 
-Chapters: 01_dataset, 05_chroma, 06_data
+Chapters: 01_dataset, 05_chroma, 06_data, 13_elsewhere
 """
 
 import io

@@ -11,7 +11,7 @@ kept in ``Corpus.skipped``. Shared arguments: ``root``, the folder in which know
 and ``progress``, whether to show a bar.
 
 Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 09_architectures, 10_experiments, 11_leak,
-14_listen
+12_fair, 14_listen
 """
 
 import csv

@@ -46,6 +46,7 @@ CMAP = LinearSegmentedColormap.from_list(
      (1, "#150e33")],
 )  # fmt: skip
 DASHED = {"color": SOFT, "lw": 0.8, "ls": (0, (4, 3))}  # the line of chance, or of no difference
+HALO = [withStroke(linewidth=2.5, foreground="white")]  # around letters that stand on lines
 PLAIN = {"parse_math": False}  # a name with two dollar signs is not mathematics
 # What a drawing of a network calls the layers of Keras whose class has a long name.
 KINDS = {"SeparableConv": "sep", "DepthwiseConv": "depth", "MaxPooling": "pool", "AveragePooling": "pool",
@@ -387,7 +388,7 @@ def history(runs, metric="accuracy", *, ax=None):
 def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE[0], xlabel="Accuracy (%)", ax=None):
     """Shares with their intervals, one row each.
 
-    names : what was measured, from top to bottom; a name may have several lines
+    names : what was measured, from top to bottom; written above its bar, with the figures
     values, lows, highs : the shares and the ends of their intervals [row]
     paper : the range (low, high) that the paper gives for a row, or None, drawn as a pale bar behind it [row]
     chance, color : the share that guessing reaches, drawn as a line; of the marks, one or one a row
@@ -397,26 +398,26 @@ def forest(names, values, lows, highs, *, paper=None, chance=None, color=PALETTE
     paper = [None] * len(names) if paper is None else list(paper)
     values, lows, highs = _shares(values, lows, highs, names=names, paper=paper)
     colors = _colors(color, len(names))
-    names = ["\n".join(_name(line, 56) for line in str(name).split("\n")) for name in names]
-    lines = max(name.count("\n") + 1 for name in names)
-    fig, ax = _axes(ax, 0.75 + (0.13 + 0.14 * lines) * len(names))
+    fig, ax = _axes(ax, 0.75 + 0.36 * len(names))
     rows = np.arange(len(names))
     spans = [(row, 100 * span[0], 100 * span[1]) for row, span in zip(rows, paper, strict=True) if span is not None]
     for row, low, high in spans:
         ax.barh(row, high - low, left=low, height=0.62, color=PALE, zorder=1)
     ax.hlines(rows, lows, highs, color=colors, lw=1.6, zorder=3)
     ax.scatter(values, rows, color=colors, s=26, zorder=4, linewidths=0)
-    for row, value, low, high in zip(rows, values, lows, highs, strict=True):
-        text = f"{value:.1f}  [{low:.1f}, {high:.1f}]"
-        ax.annotate(text, (1.015, row), xycoords=("axes fraction", "data"), va="center", size=8)
+    look = {"xycoords": ("axes fraction", "data"), "size": 8, "path_effects": HALO}
+    for row, name, value, low, high in zip(rows, names, values, lows, highs, strict=True):
+        ax.annotate(_name(name, 48), (0, row - 0.22), va="bottom", **look, **PLAIN)
+        ax.annotate(f"{value:.1f}  [{low:.1f}, {high:.1f}]", (1, row - 0.22), va="bottom", ha="right", **look)
     notes = [((low + high) / 2, "the paper") for _, low, high in spans[:1]]
     if chance is not None:
         ax.axvline(100 * chance, **DASHED, zorder=2)
         notes.append((100 * chance, "chance"))
     for x, text in notes:
         ax.annotate(text, (x, 1.01), xycoords=("data", "axes fraction"), ha="center", va="bottom", size=8, color=SOFT)
-    _name_rows(ax, names)
-    ax.set_xlabel(xlabel)
+    ax.grid(axis="x")
+    ax.spines["left"].set_visible(False)
+    ax.set(yticks=[], ylim=(len(names) - 0.6, -0.85), xlabel=xlabel)
     return fig, ax
 
 
@@ -546,13 +547,13 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
         legend = ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0, handletextpad=0.2)
         for text, group in zip(legend.get_texts(), dict.fromkeys(groups), strict=True):
             text.set(text=_name(group), **PLAIN)  # given as a label, a group "_x" would be left out of the legend
-    _ticks(ax.xaxis, [b * 10.0**e for e in range(-3, 15) for b in (1, 2, 5)],
+    _ticks(ax.xaxis, [b * 10.0**e for e in range(-3, 15) for b in ((1, 2, 5) if high < 200 * low else (1,))],
            lambda count, _: f"{count:g}" if count < 1000 else _short(count))  # fmt: skip
     ax.grid(axis="y")
     ax.set(xlabel=xlabel, ylabel="Accuracy (%)", xlim=(low, high))
     a_point = np.ptp(ax.get_ylim()) / (ax.get_window_extent().height / fig.dpi * 72)  # of print, in percent
     free = -np.inf
-    look = {"textcoords": "offset points", "size": 8, "path_effects": [withStroke(linewidth=2.5, foreground="white")]}
+    look = {"textcoords": "offset points", "size": 8, "path_effects": HALO}
     for row in front:  # from below: a name that would stand on another moves up
         free = max(values[row] / a_point + 5, free)
         side, align = (4, "left") if costs[row] ** 2 < low * high else (-4, "right")  # where there is room

@@ -12,7 +12,8 @@ There are steady sinusoids (``tone``, ``harmonics``, ``chord``), all frequencies
 >>> tone(midi_to_hz(69), 0.1).shape
 (2205,)
 
-Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable, 14_listen
+Chapters: 01_dataset, 02_sound, 03_stft, 04_mel, 05_chroma, 06_data, 07_cnn, 08_separable,
+13_elsewhere, 14_listen
 """
 
 import math

@@ -16,6 +16,10 @@ TEXT = (ROOT / "book/claims.md").read_text(encoding="utf8")
 CARDS = dict(re.findall(r"^\(claim-(\d+)\)=\n::::\{div\} claim\n(.*?)\n::::$", TEXT, flags=re.MULTILINE | re.DOTALL))
 
 
+def test_the_page_says_at_its_top_which_paper_it_quotes():
+    assert "{cite}`trukhan2021`" in TEXT.split("(claim-01)=")[0]
+
+
 def test_every_claim_is_a_card_and_has_one_number():
     anchors = re.findall(r"\(claim-(\d+)\)=", TEXT)
     assert sorted(anchors) == sorted(CARDS) == [f"{number:02d}" for number in range(1, 32)]
@@ -24,9 +28,9 @@ def test_every_claim_is_a_card_and_has_one_number():
 @pytest.mark.parametrize("number", sorted(CARDS))
 def test_a_card_quotes_the_paper_and_answers(number):
     card = CARDS[number]
-    quotation = re.search(r"«([^»]+)» \"([^\"]+)\" \{cite\}`trukhan2021`", card)
-    assert quotation and re.search("[а-я]{3}", quotation[1]) and not re.search("[а-я]", quotation[2])
-    assert len(quotation[1]) < 170, "a short quotation"
+    translation, quotation = re.search(r"\"([^\"]+)\" «([^»]+)»$", card, flags=re.MULTILINE).groups()
+    assert re.search("[а-я]{3}", quotation) and not re.search("[а-я]", translation)
+    assert len(quotation) < 170, "a short quotation"
     verdict, sentence = re.search(r"^\[(.+?)\]\{\.claim-verdict\} (.+)$", card, flags=re.MULTILINE).groups()
     assert verdict in claims.CLASSES or verdict.startswith("{glue:text}")
     assert sentence.endswith(".")

@@ -162,8 +162,8 @@ def _history_of_odd_names():
 def _forest_of_odd_names():
     names = [name for name in ODD if "\n" not in name]
     _, ax = plots.forest(names, *np.full((3, len(names)), 0.5))
-    long = "a very long label a very lon … g label a very long label"
-    return ax.get_yticklabels(), [long if "…" in name else name for name in SHOWN if name != "one line"]
+    long = "a very long label a very … bel a very long label"
+    return ax.texts[::2], [long if "…" in name else name for name in SHOWN if name != "one line"]
 
 
 def _pareto_of_odd_names():
@@ -472,13 +472,15 @@ def test_only_networks_that_no_cheaper_one_equals_are_on_the_front():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["x", "y"]
 
 
-def test_names_of_two_lines_in_a_forest_stand_further_apart_than_their_lines():
-    names = [f"a network\nunder protocol {number}" for number in range(6)]
+def test_names_and_figures_in_a_forest_stand_above_their_bar_and_free_of_one_another():
+    names = [f"the longest name that is used, of network number {number}" for number in range(6)]
     fig, ax = plots.forest(names, [0.5] * 6, [0.4] * 6, [0.6] * 6)
     fig.canvas.draw()
-    boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
-    gaps = [above.y0 - below.y1 for above, below in pairwise(boxes)]
-    assert min(gaps) > boxes[0].height / 4
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert all(not a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    bars = ax.transData.transform([(50, row) for row in range(6)])[:, 1]
+    for name, bar, above in zip(boxes[::2], bars, [np.inf, *bars], strict=False):
+        assert bar + 2 < name.y0 < name.y1 < above - 2
 
 
 def test_names_on_a_crowded_front_do_not_overlap():
