@@ -45,8 +45,8 @@ FILM = """<style>.film {max-width: 600px; background: #fff; color: #333} .film i
 class Keeper:
     """Remembers numbers and words of one chapter, so that prose anywhere in the book can say them.
 
-    Text and whole numbers stay as they are, every other number becomes a float; an underscore in a keyword becomes a
-    hyphen.
+    Text, HTML and whole numbers stay as they are, every other number becomes a float; an underscore in a keyword
+    becomes a hyphen.
 
     >>> keep = Keeper("04")
     >>> keep("step", 0.5)        # then {glue:text}`04-step:.1f` in the prose
@@ -63,9 +63,13 @@ class Keeper:
         if name is not None:
             named[name] = value
         for key, one in named.items():
-            if not isinstance(one, str):
+            if not isinstance(one, (str, HTML)):
                 one = int(one) if isinstance(one, numbers.Integral) else float(one)
             glue(f"{self.chapter}-{key}", one, display=False)
+
+    def verdict(self, name, verdict, fields=("word", "yes", "no", "n")):
+        """Remember these fields of a verdict of ``comparison``, as ``name-word`` and so on."""
+        self(**{f"{name}_{field}": getattr(verdict, field) for field in fields})
 
 
 # --- numbers as they are printed --------------------------------------------------------------------------------------
@@ -207,6 +211,51 @@ def table(rows, headers):
     safe = [[one.data if isinstance(one, HTML) else html.escape(str(one)) for one in cells] for cells in rows]
     aligned = {"disable_numparse": True, "stralign": "right", "colalign": ["left"] if rows else None}
     return HTML(tabulate(safe, [html.escape(one) for one in headers], tablefmt="unsafehtml", **aligned))
+
+
+def dots(rows, label, *, show=points, line=0.0, span=None, most=6):
+    """A small drawing of values with their intervals, a row each: what a card of the claims page has room for.
+
+    Parameters
+    ----------
+    rows : dict
+        Name to a mapping with ``value``, ``low`` and ``high``; without an interval ``low`` is None.
+    label : str
+        What is drawn, with its unit.
+    show : callable
+        Says a value as text.
+    line : float or None
+        Where there is no difference, or what guessing reaches.
+    span : (float, float), optional
+        A range that somebody else gives, drawn as a pale bar.
+    most : int
+        How many rows there is room for; the first are drawn, and it is said how many are not.
+    """
+    shown, left = dict(list(rows.items())[:most]), max(0, len(rows) - most)
+    if not shown:
+        return HTML("")
+    ends = [row[end] for row in shown.values() for end in ("value", "low", "high") if row[end] is not None]
+    ends += [*(span or ()), *(() if line is None else (line,))]
+    start, width = min(ends), (max(ends) - min(ends)) or 1.0
+
+    def place(low, high=None):
+        """Where in a row, in percent of its width; five are left free at either side."""
+        left, right = (5 + 90 * (x - start) / width for x in (low, low if high is None else high))
+        return f'style="left: {left:.1f}%; width: {right - left:.1f}%"'
+
+    drawn, told = [], []
+    for name, row in shown.items():
+        marks = "" if span is None else f'<b class="dots-span" {place(*span)}></b>'
+        marks += "" if line is None else f'<b class="dots-line" {place(line)}></b>'
+        if row["low"] is not None:
+            marks += f'<b class="dots-bar" {place(row["low"], row["high"])}></b>'
+        marks += f'<b class="dots-dot" {place(row["value"])}></b>'
+        drawn.append(f"<span>{html.escape(name)}</span><i>{marks}</i>")
+        told.append(f"{name} {interval(row, show)}")
+    more = f"; {left} more in the chapter" if left else ""
+    told = html.escape(f"{label}{more}: {'; '.join(told)}")
+    drawn.append(f"<span></span><em><u>{show(min(ends))}</u>{html.escape(label)}{more}<u>{show(max(ends))}</u></em>")
+    return HTML(f'<div class="dots" role="img" aria-label="{told}">{"".join(drawn)}</div>')
 
 
 def film(fig, change, count, *, alt, milliseconds=400):

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from audiolib import AudiolibError, corpora, page, sounds
+from audiolib import AudiolibError, comparison, corpora, page, sounds
 
 SR = 22050
 
@@ -26,7 +26,9 @@ def test_a_keeper_glues_under_its_chapter_words_and_counts_as_they_are_and_the_r
     keep("lead-low", np.float32(0.5))
     keep("word", "Holds")
     keep(n=np.int64(7), own_start=3, ratio=np.mean([1, 2]))
-    assert glued == {"12-lead-low": 0.5, "12-word": "Holds", "12-n": 7, "12-own-start": 3, "12-ratio": 1.5}
+    keep.verdict("fair", comparison.Verdict("Open", 1, 0, 9), ["word", "n"])
+    assert glued == {"12-lead-low": 0.5, "12-word": "Holds", "12-n": 7, "12-own-start": 3, "12-ratio": 1.5,
+                     "12-fair-word": "Open", "12-fair-n": 9}  # fmt: skip
     assert {type(value) for value in glued.values()} == {str, int, float}
 
 
@@ -273,3 +275,29 @@ def test_a_picture_goes_to_other_pages_with_its_alternative_text():
     image = base64.b64decode(re.search(r"base64,([^\"]+)", shown)[1])
     assert Image.open(io.BytesIO(image)).format == "WEBP"
     assert not plt.fignum_exists(fig.number), "it is not shown where it is made"
+
+
+# --- drawings on cards ------------------------------------------------------------------------------------------------
+
+
+def test_a_drawing_puts_values_and_intervals_where_they_belong_and_says_them_in_words():
+    rows = {"a < b": {"value": 0.02, "low": -0.02, "high": 0.06},
+            "one run": {"value": -0.04, "low": None, "high": None}}  # fmt: skip
+    drawn = page.dots(rows, "points", span=(0.0, 0.01)).data
+
+    def places(mark):
+        found = re.findall(f'dots-{mark}" style="left: (.+?)%; width: (.+?)%', drawn)
+        return [tuple(map(float, ends)) for ends in found]
+
+    assert places("dot") == [(59.0, 0.0), (5.0, 0.0)]  # -4 lies at 5 %, +6 at 95 %: 9 % a point
+    assert places("bar") == [(23.0, 72.0)], "none where no interval is known"
+    assert places("line") == [(41.0, 0.0)] * 2 and places("span") == [(41.0, 9.0)] * 2
+    assert 'aria-label="points: a &lt; b +2.0 (\u22122.0 to +6.0); one run \u22124.0"' in drawn
+    assert "<u>\u22124.0</u>points<u>+6.0</u>" in drawn and "a < b" not in drawn
+
+
+def test_a_drawing_has_room_for_some_rows_and_says_how_many_it_leaves_out():
+    row = {"value": 1.0, "low": 0.5, "high": 2.0}
+    drawn = page.dots({f"pair {k}": row for k in range(5)}, "times", show="{:.1f}".format, line=1, most=3).data
+    assert drawn.count("dots-dot") == 3 and "times; 2 more in the chapter" in drawn and "pair 3" not in drawn
+    assert page.dots({}, "times").data == ""
