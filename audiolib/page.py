@@ -213,7 +213,7 @@ def table(rows, headers):
     return HTML(tabulate(safe, [html.escape(one) for one in headers], tablefmt="unsafehtml", **aligned))
 
 
-def dots(rows, label, *, show=points, line=0.0, span=None, most=6):
+def dots(rows, label, *, show=points, line=0.0, span=None, ratio=False):
     """A small drawing of values with their intervals, a row each: what a card of the claims page has room for.
 
     Parameters
@@ -228,33 +228,30 @@ def dots(rows, label, *, show=points, line=0.0, span=None, most=6):
         Where there is no difference, or what guessing reaches.
     span : (float, float), optional
         A range that somebody else gives, drawn as a pale bar.
-    most : int
-        How many rows there is room for; the first are drawn, and it is said how many are not.
+    ratio : bool
+        Whether the line is at 1, and half and twice are equally far from it.
     """
-    shown, left = dict(list(rows.items())[:most]), max(0, len(rows) - most)
-    if not shown:
+    line = 1.0 if ratio else line
+    ends = [row[end] for row in rows.values() for end in ("value", "low", "high") if row[end] is not None]
+    if not ends:
         return HTML("")
-    ends = [row[end] for row in shown.values() for end in ("value", "low", "high") if row[end] is not None]
     ends += [*(span or ()), *(() if line is None else (line,))]
-    start, width = min(ends), (max(ends) - min(ends)) or 1.0
+    at = math.log if ratio else float
+    start, width = at(min(ends)), (at(max(ends)) - at(min(ends))) or 1.0
 
-    def place(low, high=None):
-        """Where in a row, in percent of its width; five are left free at either side."""
-        left, right = (5 + 90 * (x - start) / width for x in (low, low if high is None else high))
-        return f'style="left: {left:.1f}%; width: {right - left:.1f}%"'
+    def mark(kind, low, high=None):
+        """A mark in its row, in percent of the width; five are left free at either side."""
+        left, right = (5 + 90 * (at(x) - start) / width for x in (low, low if high is None else high))
+        return f'<b class="dots-{kind}" style="left: {left:.1f}%; width: {right - left:.1f}%"></b>'
 
-    drawn, told = [], []
-    for name, row in shown.items():
-        marks = "" if span is None else f'<b class="dots-span" {place(*span)}></b>'
-        marks += "" if line is None else f'<b class="dots-line" {place(line)}></b>'
-        if row["low"] is not None:
-            marks += f'<b class="dots-bar" {place(row["low"], row["high"])}></b>'
-        marks += f'<b class="dots-dot" {place(row["value"])}></b>'
-        drawn.append(f"<span>{html.escape(name)}</span><i>{marks}</i>")
-        told.append(f"{name} {interval(row, show)}")
-    more = f"; {left} more in the chapter" if left else ""
-    told = html.escape(f"{label}{more}: {'; '.join(told)}")
-    drawn.append(f"<span></span><em><u>{show(min(ends))}</u>{html.escape(label)}{more}<u>{show(max(ends))}</u></em>")
+    drawn = []
+    for name, row in rows.items():
+        marks = "" if span is None else mark("span", *span)
+        marks += "" if line is None else mark("line", line)
+        marks += "" if row["low"] is None else mark("bar", row["low"], row["high"])
+        drawn.append(f"<span>{html.escape(name)}</span><i>{marks}{mark('dot', row['value'])}</i>")
+    told = html.escape(f"{label}: " + "; ".join(f"{name} {interval(row, show)}" for name, row in rows.items()))
+    drawn.append(f"<em>{html.escape(label)}</em><em><u>{show(min(ends))}</u><u>{show(max(ends))}</u></em>")
     return HTML(f'<div class="dots" role="img" aria-label="{told}">{"".join(drawn)}</div>')
 
 

@@ -293,11 +293,10 @@ def test_a_drawing_puts_values_and_intervals_where_they_belong_and_says_them_in_
     assert places("bar") == [(23.0, 72.0)], "none where no interval is known"
     assert places("line") == [(41.0, 0.0)] * 2 and places("span") == [(41.0, 9.0)] * 2
     assert 'aria-label="points: a &lt; b +2.0 (\u22122.0 to +6.0); one run \u22124.0"' in drawn
-    assert "<u>\u22124.0</u>points<u>+6.0</u>" in drawn and "a < b" not in drawn
+    assert "<em>points</em><em><u>\u22124.0</u><u>+6.0</u></em>" in drawn and "a < b" not in drawn
 
 
-def test_a_drawing_has_room_for_some_rows_and_says_how_many_it_leaves_out():
-    row = {"value": 1.0, "low": 0.5, "high": 2.0}
-    drawn = page.dots({f"pair {k}": row for k in range(5)}, "times", show="{:.1f}".format, line=1, most=3).data
-    assert drawn.count("dots-dot") == 3 and "times; 2 more in the chapter" in drawn and "pair 3" not in drawn
+def test_in_a_drawing_of_ratios_half_and_twice_are_equally_far_from_one():
+    drawn = page.dots({"pair": {"value": 1.0, "low": 0.5, "high": 2.0}}, "times", ratio=True).data
+    assert re.findall('left: (.+?)%; width: (.+?)%', drawn) == [("50.0", "0.0"), ("5.0", "90.0"), ("50.0", "0.0")]
     assert page.dots({}, "times").data == ""
