@@ -229,7 +229,12 @@ def dots(rows, label, *, show=points, line=0.0, span=None, ratio=False):
     span : (float, float), optional
         A range that somebody else gives, drawn as a pale bar.
     ratio : bool
-        Whether the line is at 1, and half and twice are equally far from it.
+        Whether the line is at 1, and half and twice are equally far from it; all values are then above 0.
+
+    Returns
+    -------
+    IPython.display.HTML
+        The drawing, with its values in words for screen readers; empty where there are no rows.
     """
     line = 1.0 if ratio else line
     ends = [row[end] for row in rows.values() for end in ("value", "low", "high") if row[end] is not None]

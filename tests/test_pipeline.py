@@ -148,6 +148,7 @@ def test_only_what_changed_is_run(book):
     write_tone(others / "high/d.wav")
     assert book.runs("chapters", "-j2", CORPUS=others) == BOTH
     assert book.runs("chapters", CORPUS=others) == []
+    assert book.runs("chapters", "-j2") == BOTH
 
 
 def test_failing_cell_ends_the_build_and_leaves_the_chapter_to_look_at(book):
