@@ -192,9 +192,11 @@ def can_be_used_by_everyone(page):
     axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed: pip install -e .[test]")
     page.evaluate(
         """() => {
+            // First all are looked at, then all are taken out: in turns, each would have the page styled anew.
+            const words = [...document.querySelectorAll('pre span')].map(word => [word, getComputedStyle(word).color]);
             const seen = new Set();
-            for (const word of document.querySelectorAll('pre span')) {
-                const kind = word.className + getComputedStyle(word).color;
+            for (const [word, color] of words) {
+                const kind = word.className + color;
                 if (seen.has(kind)) word.replaceWith(...word.childNodes);
                 seen.add(kind);
             }
