@@ -320,6 +320,9 @@ STUDIES = {
     ],
     "fast": grid(FAST, seed=SEEDS, protocol=["segment", "fault-filtered"]),
     "listen": grid(LISTEN, seed=SEEDS, model=["square", "square-separable", "square-wide", "square-separable-wide"]),
+    # The twins in two dimensions once more, on three times as many tracks.
+    "square": grid(LISTEN.replace(protocol="artist-folds", fold=1), seed=SEEDS, fold=ARTIST_FOLDS,
+                   model=["square", "square-separable"]),
     "axes": [
         *grid(FILTERED.replace(model_options=QUARTER), seed=SEEDS, model=FLAT),
         *grid(FILTERED.replace(model_options={"filters": 0.125}, epochs=30, **ON_MEL), seed=SEEDS, model=FLAT),
@@ -342,7 +345,7 @@ _AS_PRINTED = {"epoch": "the last", "recipe": "as in the paper", "tried": 0}
 _TUNED = {"epoch": "the last", "recipe": "tuned by hand on the validation part of seed 0", "tried": None}
 #: How a study came to its recipes and to the epoch that is tested, which its records keep; ``tried`` is the number of
 #: recipes that were looked at on a validation part before (None: nobody counted).
-CHOICES = {name: _TUNED if name in ("fast", "best", "listen") else _AS_PRINTED for name in STUDIES} | {
+CHOICES = {name: _TUNED if name in ("fast", "best", "listen", "square") else _AS_PRINTED for name in STUDIES} | {
     name: _AS_PRINTED | {"recipe": "as in the paper, but for what the study asks about"}
     for name in ("fair", "mel", "axes", "parts", "raw")
 }
