@@ -110,7 +110,7 @@ def summary(model, *, hop_seconds=512 / 22050, window_seconds=2048 / 22050):
     """The sums of `layers`, and the receptive field in ms.
 
     A field of n frames hears ``(n - 1) hop + window``: the frames start a hop apart, and each is one window long (by
-    default as librosa cuts 22 050 Hz, and the paper).
+    default as librosa cuts 22 050 Hz).
     """
     rows = layers(model)
     field = next((row.field for row in reversed(rows) if len(row.shape) > 1), 1)

@@ -152,7 +152,7 @@ class Frontend:
 
 #: The book's frontend: 130 frames of 128 mel bands for 3 s.
 LOG_MEL = Frontend()
-#: The paper's: 13 MFCCs on the same frames.
+#: The paper's, as we read it (chapter 10): 13 MFCCs on the same frames.
 PAPER_MFCC = Frontend(kind="mfcc")
 
 

@@ -5,8 +5,8 @@
 ``separable``         the same, second and third convolution depthwise separable (the paper's second network)
 ``deep-separable``    the paper's third network: one standard and five separable convolutions, batch norm, L2
 ``deep-standard``     twin of the third with standard convolutions: they differ in nothing but the convolution
-``standard-norm``     the first with batch norm after each convolution and L2 (the paper gives this step one sentence
-``separable-norm``    and no numbers; the strengths here are those of its third network), and the second likewise
+``separable-norm``    the second with batch norm after each convolution and L2 (the paper took this step and gives no
+``standard-norm``     numbers; the strengths here are those of its third network), and the first likewise
 ``standard-small``    the first with the mean over time in place of flatten and the dense layer, and the second
 ``separable-small``   likewise: the convolutions then hold nearly all parameters, so that swapping them shows
 ``temporal-pooling``  after S. Dieleman's post "Recommending music on Spotify with deep learning" (2014), the paper's
@@ -28,7 +28,7 @@
 The paper prints its networks as Keras code; what it does not name is Keras's default: 'valid' convolutions and pools, a
 bias in every layer. Its first pool, ``MaxPooling2D((4, 1), 4)``, moves by 4 frames *and 4 bands*; of the single band
 that the first kernel has left it keeps that one, so it is a pool over time alone, and so are the others. For 130 frames
-of 13 MFCCs the three have 21 862 410, 21 274 634 and 1 010 570 parameters.
+(our reading, see chapter 10) of 13 MFCCs the three have 21 862 410, 21 274 634 and 1 010 570 parameters.
 
 Options of `models.build` change any of them: ``filters`` (their share in each layer), ``pools`` ("strides": the
 convolution before a pool moves by its size instead; "none": neither), ``stride`` of the first convolution, ``padding``.

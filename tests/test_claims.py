@@ -5,6 +5,8 @@ import re
 import sys
 from pathlib import Path
 
+import librosa
+import numpy as np
 import pytest
 from conftest import ROOT
 
@@ -22,7 +24,7 @@ def test_the_page_says_at_its_top_which_paper_it_quotes():
 
 def test_every_claim_is_a_card_and_has_one_number():
     anchors = re.findall(r"\(claim-(\d+)\)=", TEXT)
-    assert sorted(anchors) == sorted(CARDS) == [f"{number:02d}" for number in range(1, 32)]
+    assert sorted(anchors) == sorted(CARDS) == [f"{number:02d}" for number in range(1, 34)]
 
 
 @pytest.mark.parametrize("number", sorted(CARDS))
@@ -37,6 +39,37 @@ def test_a_card_quotes_the_paper_and_answers(number):
     assert "{doc}`" in card or verdict == "Open", "a link to where it is tested"
     folded = card.count(":::{dropdown}")
     assert folded <= 1 and card.replace("::::", "").count("\n:::\n") + card.endswith("\n:::") == folded
+
+
+def quotations(text):
+    """Its Russian quotations, cut where they leave something out."""
+    found = re.findall(r"«([^»]+)»", text)
+    return [piece.strip() for quotation in found for piece in quotation.split("…") if re.search("[а-я]{3}", piece)]
+
+
+@pytest.mark.parametrize("number", sorted(CARDS))
+def test_the_chapters_behind_a_card_quote_the_same_words_and_link_back(number):
+    quoted = CARDS[number].split(":::{dropdown}")[0]
+    chapters = [(ROOT / f"notebooks/{name}.md").read_text(encoding="utf8")
+                for name in re.findall(r"\{doc}`../notebooks/(\w+)`", quoted)]  # fmt: skip
+    assert all(f"{{ref}}`claim-{number} <claim-{number}>`" in text for text in chapters)
+    assert all(any(piece in text for text in chapters) for piece in quotations(quoted) if chapters)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda path: path.stem)
+def test_a_chapter_quotes_the_paper_in_short_and_says_that_it_does(path):
+    text = path.read_text(encoding="utf8")
+    assert not re.search("[а-яё]{3}", re.sub(r"«[^»]+»", "", text)), "Russian stands in «»"
+    assert all(len(quotation) < 170 for quotation in re.findall(r"«([^»]+)»", text))
+    boxes = re.findall(r"^```\{admonition\} The paper says\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    assert all("{cite}`trukhan2021`" in box for box in boxes)
+
+
+def test_the_line_that_the_paper_prints_for_the_whole_stretch_takes_one_frame_at_its_beginning():
+    data = np.random.default_rng(0).normal(size=20_000)
+    printed = librosa.stft(data, hop_length=len(data) + 1)
+    assert printed.shape == (1 + 2048 // 2, 1)
+    np.testing.assert_array_equal(printed, librosa.stft(np.append(data[:1024], np.zeros(18_976)))[:, :1])
 
 
 def test_a_paragraph_of_the_conclusion_has_few_numbers():

@@ -28,6 +28,51 @@ def test_a_network_of_the_paper_has_the_papers_number_of_parameters(name):
     assert models.build(name, frames=130, bands=13).count_params() == PAPER[name]
 
 
+#: The three listings, layer for layer: filters and kernel, size and stride, rate, units, and the penalty.
+BLOCKS = ("{} 256 4x13, pool 4x1/4, dropout 0.3, {} 256 4x1, pool 2x1/2, dropout 0.3, {} 512 4x1, pool 2x1/2, "
+          "dropout 0.3, flatten, dense 8192 relu, dropout 0.3, dense 10 softmax")  # fmt: skip
+PRINTED = {
+    "standard": BLOCKS.format("conv", "conv", "conv"),
+    "separable": BLOCKS.format("conv", "separable", "separable"),
+    "deep-separable": (
+        "conv 256 4x13 l2 0.04, norm, dropout 0.2, separable 256 4x1 l2 0.04, norm, pool 2x1/2, "
+        "separable 128 3x1, norm, dropout 0.2, separable 128 3x1, norm, pool 2x1/2, "
+        "separable 64 2x1 l2 0.04, dropout 0.2, norm, separable 64 2x1 l2 0.04, norm, pool 2x1/2, "
+        "flatten, dense 1024 relu l2 0.08, dropout 0.2, dense 10 softmax"
+    ),
+}
+
+
+def as_printed(layer):
+    """A layer in the words of the listings; what they do not name is Keras's default."""
+    l2 = getattr(layer, "kernel_regularizer", None) or getattr(layer, "pointwise_regularizer", None)
+    end = f" l2 {float(l2.l2):g}" if l2 else ""
+    match layer:
+        case keras.layers.Conv2D() | keras.layers.SeparableConv2D():
+            assert (layer.activation.__name__, layer.padding, layer.strides) == ("relu", "valid", (1, 1))
+            assert layer.use_bias and layer.dilation_rate == (1, 1)
+            kind = "separable" if isinstance(layer, keras.layers.SeparableConv2D) else "conv"
+            assert kind == "conv" or layer.depth_multiplier == 1
+            return f"{kind} {layer.filters} {layer.kernel_size[0]}x{layer.kernel_size[1]}{end}"
+        case keras.layers.MaxPooling2D():
+            assert layer.padding == "valid"
+            return f"pool {layer.pool_size[0]}x{layer.pool_size[1]}/{layer.strides[0]}"
+        case keras.layers.Dropout():
+            return f"dropout {layer.rate:g}"
+        case keras.layers.BatchNormalization():
+            assert (layer.momentum, layer.epsilon, layer.center, layer.scale) == (0.99, 0.001, True, True)
+            return "norm"
+        case keras.layers.Dense():
+            return f"dense {layer.units} {layer.activation.__name__}{end}".replace(" linear", "")
+    return type(layer).__name__.lower()
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_network_of_the_paper_has_the_layers_of_its_listing(name):
+    model = models.build(name, frames=130, bands=13, form="2d", separable_l2="applied")
+    assert ", ".join(map(as_printed, model.layers[2:])) == PRINTED[name]  # behind the input and its axis for the image
+
+
 def test_the_sizes_after_each_pool_are_those_that_the_counts_demand():
     model = models.build("standard", frames=130, bands=13)
     assert [model.get_layer(f"pool_{i}").output.shape[1:] for i in (1, 2, 3)] == [(31, 256), (14, 256), (5, 512)]
