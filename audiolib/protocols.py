@@ -90,8 +90,8 @@ def split(features, protocol, *, fold=None, seed=0):
 def segment(features, *, seed=0):
     """The paper's division: a quarter of all segments for test, then a fifth of the rest for validation, at random.
 
-    The paper prints the call ``prepare_dataset(x, y, 0.25, 0.2)`` and not what it does. We take it to be what the call
-    of that name does in a course on audio: scikit-learn's ``train_test_split`` twice, not stratified (chapter 10).
+    The paper prints the call ``prepare_dataset(x, y, 0.25, 0.2)`` and not what it does. We take it to do
+    what nearly the same call does in a course on audio: scikit-learn's ``train_test_split`` twice, not stratified.
     Segments of one track go to all three parts: this is the leak that chapter 11 measures.
     """
     return _checked(features, "segment", seed, *_at_random(features, "segments", len(features), seed))
