@@ -10,6 +10,7 @@ import sys
 
 import jupytext
 import nbformat
+import numpy as np
 import pytest
 import yaml
 from conftest import HTML, ROOT
@@ -256,6 +257,17 @@ def test_a_number_that_nobody_keeps_or_prints_is_found():
         "12-lost",
         "12-other",
     ]
+
+
+def test_chapter_3_measures_the_spreads_of_a_hann_window_rightly():
+    # With one side of the spectrum alone 0 Hz counts twice, and the spread in frequency comes out too small.
+    names = {"np": np, "SR": 22050}
+    for cell in code(ROOT / "notebooks/03_stft.md"):
+        if re.search("^def (hann_window|spreads)", cell.source, flags=re.MULTILINE):
+            exec(cell.source, names)
+    seconds, hertz = names["spreads"](1024)
+    assert seconds == pytest.approx(1024 / 22050 * np.sqrt(1 / 12 - 5 / (8 * np.pi**2)), rel=1e-3)
+    assert hertz == pytest.approx(22050 / 1024 / np.sqrt(3), rel=1e-3)
 
 
 def test_links_between_library_and_chapters_hold_both_ways():
