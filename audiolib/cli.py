@@ -276,8 +276,8 @@ def train(corpus, results, threads, quiet, more, keep, **parts):
 @_threads
 @_quiet
 def study_(name, only, listing, jobs, address, weights, verify, draw, results, threads, quiet):
-    """Do the runs of a study that have no record yet: paper, leak, fair, mel, others, fast, best, listen, axes, parts,
-    capacity, raw, esc10.
+    """Do the runs of a study that have no record yet: paper, leak, fair, mel, others, fast, best, listen, square, axes,
+    parts, capacity, raw, esc10.
 
     Stop it at any time (Ctrl-C): what is finished is recorded, what is not goes on the next time.
 
