@@ -46,7 +46,8 @@ _files.lend_cache()
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".au", ".aif", ".aiff", ".aac", ".opus", ".wma", ".webm", ".mp4",
-            ".oga", ".mka", ".m4b", ".mp2", ".ac3", ".wv", ".ape", ".tta", ".amr", ".spx", ".caf", ".w64")
+            ".oga", ".mka", ".m4b", ".mp2", ".ac3", ".wv", ".ape", ".tta", ".amr", ".spx", ".caf", ".w64", ".aifc",
+            ".wave", ".bwf", ".rf64", ".snd", ".3gp", ".mkv", ".mov", ".mpga")
 SHORTEST = 0.1  # s; what is too short to be a clip
 # Bytes that are not UTF-8 or line breaks would break every list and record.
 UNPRINTABLE = ("name that cannot be printed; rename it" if sys.getfilesystemencoding() == "utf-8" else
