@@ -21,6 +21,7 @@ class _Group(click.Group):
     """Makes of the library's error and warnings one line each, without a traceback."""
 
     def invoke(self, context):
+        os.environ["MPLBACKEND"] = "agg"  # pictures go to files, which need none of the user's windows
         if sys.stdout and sys.stdout.errors == "strict":  # names that the terminal cannot show must not end the command
             sys.stdout.reconfigure(errors="backslashreplace")
         with warnings.catch_warnings():
@@ -378,7 +379,6 @@ def listen(paths, model, as_json, picture, quiet):
         with tqdm.external_write_mode(sys.stdout):
             click.echo(json.dumps(said.to_dict(), ensure_ascii=False) if as_json else said)
     if picture and heard:
-        os.environ["MPLBACKEND"] = "agg"  # a file needs none of the user's windows
         from audiolib import plots
 
         fig, _ = plots.genres(said.starts, said.segments, said.labels)
