@@ -7,9 +7,9 @@ BUILD   := _build# where Jupyter Book wants it
 
 # What the user gives is text and not make's language: a dollar sign stays one, and where a shell would trip over an
 # apostrophe or a space, recipes read it from their environment.
-override CORPUS := $(value CORPUS)
-override PYTHON := $(if $(filter ~/%,$(value PYTHON)),$(patsubst ~/%,$(HOME)/%,$(value PYTHON)),$(value PYTHON))
-override VENV   := $(patsubst ~/%,$(HOME)/%,$(value VENV))
+override CORPUS := $(or $(value CORPUS),synthetic)
+override PYTHON := $(or $(if $(filter ~/%,$(value PYTHON)),$(patsubst ~/%,$(HOME)/%,$(value PYTHON)),$(value PYTHON)),python3)
+override VENV   := $(or $(patsubst ~/%,$(HOME)/%,$(value VENV)),.venv)
 ifdef AUDIOLIB_DATA
 override AUDIOLIB_DATA := $(value AUDIOLIB_DATA)
 endif

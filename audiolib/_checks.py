@@ -60,5 +60,5 @@ def one_of(name, value, known):
 
 def guess(value, known):
     """The question whether the nearest of what is known was meant, or "" if nothing is near."""
-    near = difflib.get_close_matches(str(value), known, 1)
+    near = difflib.get_close_matches(str(value).lower(), known, 1)
     return f"did you mean {near[0]!r}? " if near else ""

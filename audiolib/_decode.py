@@ -11,13 +11,11 @@ FFmpeg cuts it off where LAME's header says that the sound ends: if it counts to
 """
 
 import contextlib
-import mmap
 import os
 import re
 import struct
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import librosa
@@ -35,10 +33,17 @@ HOLE = 0.1  # s; time stamps further apart than the sound between them tell that
 FORMATS = ("aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
            "nistsphere,ogg,oma,rm,shn,tak,truehd,tta,voc,w64,wav,wv,xwma")
 STATED = ("ape", "asf", "flac", "matroska", "mov", "tak", "tta", "wv")  # FFmpeg guesses the length of the others
+SHAPE = {"mp3": slice(1, 3), "ac3": slice(4, 5)}  # where a frame says how long it is
 FRAMES = re.compile(rb"(?:Xing|Info)\0\0\0[\1\3\5\7\x09\x0b\x0d\x0f](....)|VBRI.{10}(....)", re.DOTALL)  # of an MP3
-NOT_SOUND = {b"%PDF": "a PDF", b"PK\3\4": "a zip archive", b"\x1f\x8b": "a gzip archive", b"\x89PNG": "a picture",
-             b"\xff\xd8\xff": "a picture", b"GIF8": "a picture", b"MThd": "MIDI, notes without sound",
-             b"#EXT": "a playlist", b"<": "a web page"}  # fmt: skip
+# How a recording begins; so it may behind other bytes, and behind another recording.
+BEGINNING = re.compile(rb"(?:RIFF|RF64|BW64)....WAVE|FORM....AIF[CF]|\.snd\0\0|caff\0\x01\0\0|fLaC\0\0\0\x22|"
+                       rb"OggS\0\x02|\0\0\0.ftyp|\x1aE\xdf\xa3.{1,8}\x42[\x82\x86\xf7]|wvpk....[\2-\x10]\x04|"
+                       rb"TTA1[\1\3]\0", re.DOTALL)
+NOT_SOUND = {b"%PDF": "a PDF", b"PK\3\4": "a zip archive", b"\x1f\x8b": "a gzip archive", b"BZh": "a bzip2 archive",
+             b"\xfd7zXZ": "an xz archive", b"7z\xbc\xaf": "a 7-Zip archive", b"Rar!": "a RAR archive",
+             b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture", b"\0\5\x16\7": "a Mac's note",
+             b"MThd": "MIDI, notes without sound", b"#EXT": "a playlist", b"<": "a web page",
+             b"version https://git-lfs": "a pointer of Git LFS (`git lfs pull` brings the file)"}  # fmt: skip
 
 
 def read(clip_or_path, *, sr=None, mono=True):
@@ -95,10 +100,11 @@ def stream(path):
     try:
         if not os.path.isfile(path):
             raise AudiolibError(f"{path}: no such file; if the corpus changed on disk, load it again")
-        with open(path, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as raw:
+            if not raw.read(1):
+                raise _bad(raw, "empty file (0 bytes)")
+            file = _Recording(raw)
             head = file.read(64)
-            if not head:
-                raise _bad(file, "empty file (0 bytes)")
             for block, sr in _pcm(file, head) or _gathered(_compressed(file, head)):
                 if not (RATES[0] <= sr <= RATES[1] and len(block) <= CHANNELS):
                     raise _bad(file, f"damaged, its header claims a rate of {sr} Hz and {len(block)} channels")
@@ -116,6 +122,42 @@ def stream(path):
 
 def _bad(file, why):
     return AudiolibError(f"{file.name}: {why}; copy it again, convert it to .flac, or remove it")
+
+
+class _Recording:
+    """A file from where its recording begins, behind titles and junk, as on disk but for bytes that are mended."""
+
+    def __init__(self, raw):
+        self.raw, self.name, self.mended, self.skip = raw, raw.name, {}, 0
+        size = raw.seek(0, os.SEEK_END)
+        while self.seek(0) == 0 and (head := raw.read(10))[:3] == b"ID3":  # the size has 7 bits in a byte
+            self.skip += 10 + sum(byte << 7 * (3 - k) for k, byte in enumerate(head[6:10]))
+        self.seek(0)
+        junk = raw.read(500)  # an archive's first file is further in
+        if not junk.startswith(tuple(NOT_SOUND)) and (found := BEGINNING.search(junk)):
+            self.skip += found.start()
+        self.size = max(0, size - self.skip)
+        self.seek(0)
+
+    def read(self, size=-1):
+        at = self.tell()
+        data = self.raw.read(size)
+        for place, new in self.mended.items():
+            if at <= place < at + len(data):
+                data = (data[: place - at] + new + data[place - at + len(new):])[: len(data)]
+        return data
+
+    def seek(self, at, whence=os.SEEK_SET):
+        return self.raw.seek(at if whence else at + self.skip, whence) - self.skip
+
+    def tell(self):
+        return self.raw.tell() - self.skip
+
+    def refuse_more(self, at):
+        """An error if behind a place another recording begins, which no decoder would read."""
+        self.seek(at)
+        if BEGINNING.search(self.read(2**24)):
+            raise _bad(self, "another recording is joined behind this one")
 
 
 def _gathered(blocks):
@@ -136,12 +178,12 @@ def _gathered(blocks):
 
 def _pcm(file, head):
     """The blocks of a WAV, AIFF, AU, CAF or W64, or None if it is something else or coded as libsndfile cannot."""
-    if head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"FORM", b".snd", b"riff", b"caff"):
+    if head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b".snd", b"riff", b"caff"):
         return None
-    source = _counted(file, head)
+    _count(file, head)
     file.seek(0)
     try:
-        sound = soundfile.SoundFile(source, closefd=False)
+        sound = soundfile.SoundFile(file if file.mended or file.skip else file.raw.fileno(), closefd=False)
     except (soundfile.LibsndfileError, TypeError, ValueError):
         return None
     if sound.subtype.startswith("MPEG"):
@@ -154,16 +196,16 @@ def _pcm(file, head):
     return blocks()
 
 
-def _counted(file, head):
-    """What libsndfile is to read: the file or, where its header counts too few bytes of samples, a mended copy.
+def _count(file, head):
+    """Mend a header that counts too few bytes of samples, and refuse it if it counts too many.
 
     libsndfile reads what is there if the header promises more, and no more than is promised if more is there.
     """
-    size, order = os.fstat(file.fileno()).st_size, "<" if head[:4] in (b"RIFF", b"RF64") else ">"
+    order = "<" if head[:4] in (b"RIFF", b"RF64", b"BW64") else ">"
     start, promised = _promised_bytes(file, head, order)
-    there = size - start
+    there = file.size - start
     if promised is None or promised == 2**64 - 1:
-        return file.fileno()
+        return
     if there < promised and UNKNOWN <= promised < 2**32:
         promised = 0
     if promised > there + start:
@@ -172,25 +214,15 @@ def _counted(file, head):
         warnings.warn(f"{file.name}: its header counts {promised - there} bytes of samples more than are there, as if "
                       "they were its own; all that is there is read", stacklevel=2)
     elif there - promised > 8 and head[:4] != b"riff":
-        file.seek(start + promised + promised % 2)
+        if promised:
+            file.refuse_more(start + promised)
+        file.seek(start + promised + (promised % 2 if head[:4] != b"caff" else 0))
         behind = file.read(PADDING)
         name, length = struct.unpack(order + "4sI", behind[:8])
-        chunk = name.isascii() and name.decode().isprintable() and start + promised + length <= size
+        chunk = name.isascii() and name.decode().isprintable() and start + promised + length <= file.size
         sound = there - promised > PADDING or behind.strip(b"\0")
         if sound and not chunk and name[:3] not in (b"ID3", b"TAG"):
-            mended = _Copy(file.fileno(), 0, access=mmap.ACCESS_COPY)  # in memory only as far as it is changed
-            at = 8 if head[:4] == b".snd" else start - 4
-            mended[at : at + 4] = struct.pack(order + "I", min(there, 2**32 - 1))
-            return mended
-    return file.fileno()
-
-
-class _Copy(mmap.mmap):
-    """A file in memory that, as on disk, lets libsndfile seek beyond its end."""
-
-    def seek(self, at, whence=os.SEEK_SET):
-        at += {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: len(self)}[whence]
-        super().seek(min(max(at, 0), len(self)))
+            file.mended[8 if head[:4] == b".snd" else start - 4] = struct.pack(order + "I", min(there, 2**32 - 1))
 
 
 def _promised_bytes(file, head, order):
@@ -199,14 +231,19 @@ def _promised_bytes(file, head, order):
         return struct.unpack(">II", head[4:12].ljust(8, b"\0"))
     if head[:4] == b"riff":  # W64 counts all of the file
         return 0, struct.unpack("<Q", head[16:24].ljust(8, b"\0"))[0]
-    form, wide = (">4sQ", 12) if head[:4] == b"caff" else (order + "4sI", 8)
+    form, wide, even = (">4sQ", 12, 1) if head[:4] == b"caff" else (order + "4sI", 8, 2)
+    start = promised = None
     file.seek(8 if head[:4] == b"caff" else 12)
     while len(chunk := file.read(wide)) == wide:
         name, length = struct.unpack(form, chunk)
         if name in (b"data", b"SSND"):
-            return file.tell(), struct.unpack("<Q", head[28:36])[0] if head[:4] == b"RF64" else length
-        file.seek(length + length % 2, os.SEEK_CUR)
-    return file.tell(), None
+            if start and length:
+                raise _bad(file, "its samples lie in two chunks, of which decoders read one")
+            start = file.tell()
+            promised = struct.unpack("<Q", head[28:36])[0] if head[:4] in (b"RF64", b"BW64") else length
+            length = promised
+        file.seek(min(length + length % even, file.size), os.SEEK_CUR)
+    return start or file.tell(), promised
 
 
 # --- all else, by FFmpeg ----------------------------------------------------------------------------------------------
@@ -216,18 +253,16 @@ def _compressed(file, head):
     """The blocks of anything that FFmpeg knows."""
     if head[:4] == b"OggS" and not _has_last_page(file):
         raise _bad(file, "truncated, the last page of the stream is missing")
-    skip = _behind_titles(file)
-
-    def seek(at, whence=os.SEEK_SET):
-        return file.seek(at if whence else at + skip, whence) - skip
-
-    sound = SimpleNamespace(name=file.name, read=file.read, seek=seek, tell=lambda: file.tell() - skip)
+    file.seek(0)
     try:
-        container = av.open(sound, options={"format_whitelist": FORMATS}, metadata_errors="ignore")
+        container = av.open(file, options={"format_whitelist": FORMATS}, metadata_errors="ignore")
     except (av.FFmpegError, ValueError) as error:
+        head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
         text = "text" if head.isascii() and b"\0" not in head else ""
-        kind = next((kind for magic, kind in NOT_SOUND.items() if head.lstrip().startswith(magic)), text)
-        raise _bad(file, f"cannot be decoded, it is {kind or 'damaged, or'} not audio; open it in a player") from error
+        kind = next((kind for magic, kind in NOT_SOUND.items() if head.startswith(magic)), text)
+        what = f"{kind}, not audio" if kind else "damaged, perhaps cut off" if BEGINNING.match(head) else \
+            "damaged, or not audio"
+        raise _bad(file, f"cannot be decoded, it is {what}; open it in a player") from error
     with container:
         track = container.streams.best("audio")
         if track is None or track.codec_context is None:
@@ -240,6 +275,7 @@ def _frames(file, container, track):
     form, codec = container.format.name.split(",")[0], track.codec_context.codec
     what = f"({codec.name} in {container.format.long_name})"
     first = fault = due = None
+    behind = 0
     got = frames = longest = end = odd = 0
     sr = 1
     sizes, short = {}, False
@@ -275,8 +311,11 @@ def _frames(file, container, track):
             due = (start or 0) + frame.samples / sr
             got, longest, end = got + frame.samples, max(longest, frame.samples), max(end, due)
             yield _floats(frame), sr
-        if form == "mp3" and packet.size:  # its bytes 1 and 2 decide how long a frame is
-            key, frames = bytes(packet)[1:3], frames + 1
+        if decoded and packet.size:
+            # The last packet of a FLAC is all that lies up to the end.
+            behind = max(behind, (packet.pos or 0) + (1 if form == "flac" else packet.size))
+        if form in SHAPE and packet.size:
+            key, frames = bytes(packet)[SHAPE[form]], frames + 1
             short = packet.size < sizes.get(key, 0)
             sizes[key] = max(packet.size, sizes.get(key, 0))
     seconds = float(track.duration * track.time_base) if track.duration else (container.duration or 0) / av.time_base
@@ -291,6 +330,7 @@ def _frames(file, container, track):
     promised = _promised_frames(file) if form == "mp3" else 0
     if frames < promised - 2 or (short and not promised):  # not every encoder counts what it pads with
         raise _bad(file, f"truncated, {frames} of {promised or 'unknown many'} frames are there {what}")
+    file.refuse_more(behind)
 
 
 def _floats(frame):
@@ -302,24 +342,16 @@ def _floats(frame):
     return y.astype(np.float32) / np.float32(2 ** (8 * y.itemsize - 1) if y.dtype.kind == "i" else 1)
 
 
-def _behind_titles(file):
-    """Go where ID3's titles and pictures end; FFmpeg would guess from them and the file's ending what comes behind."""
-    at = file.seek(0)
-    while (head := file.read(10))[:3] == b"ID3":  # the size has 7 bits in a byte
-        at = file.seek(sum(byte << 7 * (3 - k) for k, byte in enumerate(head[6:10])), os.SEEK_CUR)
-    return file.seek(at)
-
-
 def _promised_frames(file):
     """How many frames the header of an MP3 states, 0 if none; FFmpeg does not say which of its numbers are guesses."""
-    _behind_titles(file)
+    file.seek(0)
     found = FRAMES.search(file.read(2**12))
     return int.from_bytes(found[1] or found[2], "big") if found else 0
 
 
 def _has_last_page(file):
     """Whether an Ogg ends with a page that is marked as the last and is all there."""
-    file.seek(max(0, os.fstat(file.fileno()).st_size - 2**17))
+    file.seek(max(0, file.size - 2**17))
     page = file.read()
     page = page[max(0, page.rfind(b"OggS")):]
     return len(page) >= 28 and page[5] & 4 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])

@@ -21,7 +21,8 @@ class _Group(click.Group):
     """Makes of the library's error and warnings one line each, without a traceback."""
 
     def invoke(self, context):
-        if sys.stdout.errors == "strict":  # names that the terminal cannot show must not end the command
+        os.environ["MPLBACKEND"] = "agg"  # pictures go to files, which need none of the user's windows
+        if sys.stdout and sys.stdout.errors == "strict":  # names that the terminal cannot show must not end the command
             sys.stdout.reconfigure(errors="backslashreplace")
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
@@ -53,6 +54,16 @@ def main():
 def _use_data(context, option, folder):
     if folder:
         os.environ["AUDIOLIB_DATA"] = folder  # worker processes inherit it
+
+
+def _ending(ending):
+    """A check of a file to write, whose name needs an ending: one that is something else is not written over."""
+    def check(context, option, name):
+        if name and not name.endswith(ending):
+            raise click.BadParameter(f"{name!r} does not end in {ending}")
+        return name
+
+    return check
 
 
 # What several commands take.
@@ -170,7 +181,7 @@ def features(corpus, no_cache, jobs, quiet, **numbers):
 
 @main.command()
 @_corpus
-@click.argument("archive", type=click.Path(dir_okay=False))
+@click.argument("archive", type=click.Path(dir_okay=False), callback=_ending(".npz"))
 @click.option("--seconds", type=float, help="Cut every track to this; by default to the shortest.")
 @_jobs
 @_quiet
@@ -184,8 +195,9 @@ def pack(corpus, archive, seconds, jobs, quiet):
     from audiolib.archive import read_archive, write_archive
     from audiolib.corpora import load
 
-    write_archive(archive, load(corpus, progress=not quiet), seconds=seconds, jobs=jobs, progress=not quiet)
-    click.echo(f"{archive}: {Path(archive).stat().st_size / 1e6:.1f} MB, {read_archive(archive, segment_seconds=1.0)}")
+    length = write_archive(archive, load(corpus, progress=not quiet), seconds=seconds, jobs=jobs, progress=not quiet)
+    made = read_archive(archive, segment_seconds=min(1.0, length))
+    click.echo(f"{archive}: {Path(archive).stat().st_size / 1e6:.1f} MB, {made}")
 
 
 @main.command()
@@ -218,7 +230,8 @@ def models(hop_length, n_fft, sample_rate, **size):
 @_number("epochs", 500, "How often all of the training part is seen.")
 @_number("seed", 0, "Of all that is drawn at random.")
 @click.option("--set", "more", multiple=True, metavar="NAME=JSON", help="Any other part of the recipe; repeatable.")
-@click.option("--keep", type=click.Path(dir_okay=False), metavar="FILE", help="Keep the network, for `listen --model`.")
+@click.option("--keep", type=click.Path(dir_okay=False), metavar="FILE.npz", callback=_ending(".npz"),
+              help="Keep the network, for `listen --model`.")
 @_results
 @_data
 @_threads
@@ -405,7 +418,8 @@ def _tell(records):
 @click.option("--split", type=click.Path(exists=True, dir_okay=False), help="CSV file with columns path, part, group.")
 @click.option("--group", metavar="REGEX", help="Of file names: its first (group) belongs together; '' for nothing.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the split that is proposed.")
-@click.option("--write", type=click.Path(dir_okay=False), metavar="FILE.csv", help="Keep the split that is proposed.")
+@click.option("--write", type=click.Path(dir_okay=False), metavar="FILE.csv", callback=_ending(".csv"),
+              help="Keep the split that is proposed.")
 @click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
 @_quiet
 def audit(corpus, split, group, seed, write, as_json, quiet):

@@ -46,7 +46,8 @@ _files.lend_cache()
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".au", ".aif", ".aiff", ".aac", ".opus", ".wma", ".webm", ".mp4",
-            ".oga", ".mka", ".m4b", ".mp2", ".ac3", ".wv", ".ape", ".tta", ".amr", ".spx", ".caf", ".w64")
+            ".oga", ".mka", ".m4b", ".mp2", ".ac3", ".wv", ".ape", ".tta", ".amr", ".spx", ".caf", ".w64", ".aifc",
+            ".wave", ".bwf", ".rf64", ".snd", ".3gp", ".mkv", ".mov", ".mpga")
 SHORTEST = 0.1  # s; what is too short to be a clip
 # Bytes that are not UTF-8 or line breaks would break every list and record.
 UNPRINTABLE = ("name that cannot be printed; rename it" if sys.getfilesystemencoding() == "utf-8" else
@@ -110,7 +111,7 @@ def load(name_or_path, *, root=None, make=True, progress=True):
     folder = Path(name)
     if (description := DESCRIPTIONS.get(name)) is not None:
         folder = _synthetic(make, progress) if name == "synthetic" else _find(name, Path(root or data_root()))
-    elif folder.is_dir():
+    elif name and folder.is_dir():
         name = Path(os.path.abspath(folder)).name
     else:
         raise AudiolibError(_unknown(name))
@@ -139,10 +140,11 @@ def load(name_or_path, *, root=None, make=True, progress=True):
 
 
 def _look_alike(labels):
-    """Labels that differ in case, spaces or the Unicode form only, in words."""
+    """Labels that differ in case, spaces, hyphens or the Unicode form only, in words."""
     kin = {}
     for label in labels:
-        kin.setdefault(" ".join(unicodedata.normalize("NFKC", label).casefold().split()), []).append(label)
+        plain = " ".join(unicodedata.normalize("NFKC", label).casefold().split())
+        kin.setdefault(re.sub(r"(?<=[^\W\d_])[\s_-]+(?=[^\W\d_])", "", plain), []).append(label)
     # Two Unicode forms of one label look the same in quotation marks, too.
     return "; ".join(" and ".join(map(ascii if len({unicodedata.normalize("NFC", label) for label in group}) == 1
                                       else repr, group)) for group in kin.values() if len(group) > 1)
@@ -331,10 +333,13 @@ def flaw(y, sr):
     if not y.any():
         return "silent: every sample is 0"
     mix = mixed(y)
-    with np.errstate(over="ignore"):  # whose square is beyond float32 is heard, and refused where its power is taken
-        cancelled = len(y) > 1 and mix.std() < CANCELLED * y.std(axis=1).max()
-    if cancelled:
-        return "antiphase: its channels cancel each other in the mono mix; invert one of them, or use one only"
+    if len(y) > 1:
+        second = min(round(sr), len(mix))
+        by_second = y[:, : len(mix) // second * second].reshape(len(y), -1, second)
+        with np.errstate(over="ignore"):  # beyond float32 it is heard, and refused where its power is taken
+            loud, left = by_second.std(axis=2).max(axis=0), mixed(by_second).std(axis=1)
+        if (left < CANCELLED * loud).sum() > np.count_nonzero(loud) / 2:  # else it is a moment of the recording
+            return "antiphase: its channels cancel each other in the mono mix; invert one of them, or use one only"
     if np.all(mix == mix[0]):
         return f"constant: every sample is {mix[0]:g}"
     return ""

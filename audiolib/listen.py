@@ -193,6 +193,8 @@ def listen(path, network=None):
     >>> print(listen("song.mp3"))  # doctest: +SKIP
     """
     network = load() if network is None else network
+    if not Path(path).is_file():
+        raise AudiolibError(f"{path}: no such file; is the name right? (Addresses are not fetched)")
     starts, rows, silent, seconds = [], [], 0, 0.0
     for start, y, seconds in _segments(path, network.frontend):  # noqa: B007  # the last says how long the file is
         if y is None:

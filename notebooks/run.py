@@ -29,6 +29,8 @@ def main():
     parser.add_argument("-r", "--parameters_raw", **pair)
     parser.add_argument("--threads", type=int, help="how many a chapter may use where others run beside it")
     given = parser.parse_args()
+    if not given.chapter.is_file():
+        parser.error(f"{given.chapter}: no such chapter")
     if given.threads:
         for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "LOKY_MAX_CPU_COUNT"):
             os.environ.setdefault(name, str(given.threads))

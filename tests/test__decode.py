@@ -384,6 +384,8 @@ WHOLE = {  # what is read whole: (bytes, how many chirps)
     "two FLAC of unknown length joined": lambda: (2 * flac_without_length(sample("FLAC")), 2),
     "a WavPack before its APE tag": lambda: (sample("WavPack") + APE, 1),
     "an Ogg before junk": lambda: (sample("Vorbis") + JUNK, 1),
+    "a FLAC behind junk": lambda: (b"junkjunk" + sample("FLAC"), 1),
+    "an Ogg behind a server's answer": lambda: (b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n" + sample("Opus"), 1),
     "an MP4 that plays while it loads": lambda: (encoded("aac", "mp4", movflags="frag_keyframe+empty_moov"), 1),
     "a WebM from a browser, of unknown length": lambda: (encoded("libopus", "webm", rate=48000, live="1"), 1),
 }  # fmt: skip
@@ -433,6 +435,14 @@ REFUSED = {
        for kind in KINDS if kind not in ("MP3 in WAV", "transport stream")},
     "one bit of a FLAC": (lambda: middle_of(sample("FLAC"), b"\x5a\xa5"), "damaged"),
     "one bit of an Ogg": (lambda: middle_of(sample("Vorbis"), b"\x5a\xa5"), "damaged"),
+    **{f"one behind the other, {kind}": (lambda kind=kind: 2 * sample(kind), "another recording is joined")
+       for kind in ("AAC in MP4", "ALAC", "WavPack")},
+    "FLAC, then another rate": (lambda: sample("FLAC") + encoded("flac", "flac", rate=44100), "joined"),
+    "MP3, then FLAC": (lambda: sample("MP3") + sample("FLAC"), "another recording"),
+    "half, AC-3": (lambda: encoded("ac3", "ac3", rate=44100)[:30_001], "truncated"),
+    "a tape archive of one file": (lambda: b"a.flac".ljust(512, b"\0") + sample("FLAC"), "cannot be decoded"),
+    "a pointer of Git LFS": (lambda: b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+    "an MP4 cut before its index": (lambda: sample("AAC in MP4")[:20_000], "damaged, perhaps cut off"),
     "a film without sound": (lambda: film(), "MOV without sound"),
     "a PDF": (lambda: b"%PDF-1.4\n" + JUNK, "it is a PDF"),
     "a zip archive": (lambda: b"PK\3\4" + JUNK, "it is a zip archive"),
@@ -503,6 +513,30 @@ def test_pcm_that_counts_its_header_is_read_with_a_warning(name, size, tmp_path)
 def test_what_lies_behind_the_samples_is_not_sound(behind, tmp_path):
     path = put(tmp_path / "a.wav", write(tmp_path / "a.wav", CHIRP).read_bytes() + behind)
     np.testing.assert_array_equal(corpora.read(path)[0], soundfile.read(path, dtype="float32")[0])
+
+
+@pytest.mark.parametrize("junk", [b"\xef\xbb\xbf", b"\r\n", ID3, ID3 + b"\0" * 7])
+@pytest.mark.parametrize("size", [0, -100_000])
+def test_pcm_is_read_behind_junk(junk, size, tmp_path):
+    content = counted(tmp_path / "a.wav", size).read_bytes()
+    np.testing.assert_allclose(corpora.read(put(tmp_path / "a.wav", junk + content))[0], CHIRP, atol=2**-14)
+    with pytest.raises(AudiolibError, match="truncated"):
+        corpora.read(put(tmp_path / "a.wav", junk + write(tmp_path / "b.wav", CHIRP).read_bytes()[:-50_000]))
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.au", "a.rf64", "a.caf"])
+def test_pcm_files_joined_are_refused(name, tmp_path):
+    path = write(tmp_path / name, CHIRP)
+    put(path, 2 * path.read_bytes())
+    with pytest.raises(AudiolibError, match="another recording is joined behind"):
+        corpora.read(path)
+
+
+@pytest.mark.parametrize("between", [b"", INFO])
+def test_wav_whose_samples_lie_in_two_chunks_is_refused(between, tmp_path):
+    content = write(tmp_path / "a.wav", CHIRP).read_bytes()
+    with pytest.raises(AudiolibError, match="two chunks"):
+        corpora.read(put(tmp_path / "a.wav", content + between + content[36:]))
 
 
 def test_wav_with_nothing_but_titles_has_no_samples(tmp_path):

@@ -1,5 +1,6 @@
 """The command line: it teaches, it says in one line what went wrong, and its exit code can be relied on."""
 
+import os
 import re
 import signal
 import subprocess
@@ -93,6 +94,33 @@ def test_pack_writes_an_archive_that_can_be_read(corpus, tmp_path):
     assert re.search(r"out\.npz: 0\.\d MB, <Features of out: 12 segments of 4 clips", shown.output)
     assert read_archive(tmp_path / "out.npz", segment_seconds=1).names == ("drum/0", "drum/1", "flute/0", "flute/1")
     assert run("pack", corpus.root, tmp_path / "no" / "out.npz").exit_code == 1
+
+
+def test_archive_of_short_tracks_is_written_and_told(corpus, tmp_path):
+    shown = run("pack", corpus.root, tmp_path / "out.npz", "--seconds", "0.5", "--quiet")
+    assert shown.exit_code == 0 and "4 segments of 4 clips" in shown.output
+
+
+@pytest.mark.parametrize(("command", "option"), [("pack", []), ("train", ["--keep"]), ("audit", ["--write"])])
+def test_a_recording_is_not_written_over(command, option, corpus):
+    path = corpus.clips[0].path
+    shown = run(command, corpus.root, *option, path)
+    assert shown.exit_code == 2 and f"'{path}' does not end in ." in shown.stderr
+
+
+def test_picture_is_drawn_whatever_windows_the_user_has(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).standard_normal(7 * 8000) / 9, 8000)
+    command = [sys.executable, "-m", "audiolib", "listen", "a.wav", "--picture", "a.png"]
+    monkeypatch.setenv("MPLBACKEND", "module://of.another.project")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and (tmp_path / "a.png").stat().st_size > 9999, done.stderr
+
+
+def test_a_command_needs_no_output(corpus):
+    """As some schedulers start it."""
+    command = [sys.executable, "-m", "audiolib", "check", corpus.root, "--quiet"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: os.close(1))
+    assert done.returncode == 0 and done.stderr == ""
 
 
 def test_what_pack_has_written_here_is_what_train_reads_here(corpus, tmp_path, monkeypatch):

@@ -173,6 +173,8 @@ def test_looking_finds_what_was_made(cache_root):
 @pytest.mark.parametrize(("one", "other", "said"), [
     ("rock", "rock ", r"'rock' and 'rock '"),
     ("rock", "Rock", r"'Rock' and 'rock'"),
+    ("hip-hop", "hip_hop", "'hip-hop' and 'hip_hop'"),
+    ("Hip Hop", "hiphop", "'Hip Hop' and 'hiphop'"),
     ("great tit", "great  tit", r"'great  tit' and 'great tit'"),
     ("M\u00fasica", "Mu\u0301sica", r"'Mu\\u0301sica' and 'M\\xfasica'"),
     ("\u0434\u0440\u043e\u0437\u0434", "\u0414\u0440\u043e\u0437\u0434", "'\u0414\u0440\u043e\u0437\u0434' and"),
@@ -188,11 +190,11 @@ def test_labels_that_look_alike_are_told(one, other, said, tmp_path):
 
 
 def test_labels_that_do_not_look_alike_are_not_told(tmp_path):
-    for label in ("rock", "rocks", "rock 2"):
+    for label in (labels := ("rock", "rocks", "rock 2", "A", "A-", "A#", "1", "-1")):
         write(tmp_path / "songs" / label / "a.wav")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(corpora.load(tmp_path / "songs").labels) == 3
+        assert len(corpora.load(tmp_path / "songs").labels) == len(labels)
 
 
 def run_in_a_locale_of_ascii(*command):
@@ -270,6 +272,9 @@ NOISE = sound(seconds=1)
     (np.stack([np.floor(2**15 * NOISE), np.floor(-(2**15) * NOISE)]) / 2**15, "antiphase"),  # half a step is left
     (np.stack([NOISE, NOISE, -NOISE, -NOISE]), "antiphase"),
     (np.stack([NOISE, 1e-3 * NOISE[::-1] - NOISE]), "antiphase"),
+    (np.stack([np.tile(NOISE, 4), np.concatenate([np.tile(-NOISE, 3), NOISE])]), "antiphase"),
+    (np.stack([np.tile(NOISE, 4), np.concatenate([-NOISE, np.tile(NOISE, 3)])]), ""),
+    (np.pad(np.stack([NOISE, -NOISE]), ((0, 0), (0, 3 * SR))), "antiphase"),
     (np.zeros((2, SR)), "silent"),
     (np.stack([np.full(SR, 0.5), np.full(SR, 0.25)]), "constant: every sample is 0.375"),
     (np.stack([np.full(SR, 0.5), np.full(SR, -0.5)]), "constant: every sample is 0"),
@@ -465,7 +470,8 @@ def test_root_that_does_not_exist_says_how_to_get_one(monkeypatch, tmp_path):
         corpora.load("fsdd")
 
 
-@pytest.mark.parametrize(("name", "guess"), [("gtzn", "mean 'gtzan'"), ("ESC10", "esc10"), ("/no/such", "Known are")])
+@pytest.mark.parametrize(("name", "guess"), [("gtzn", "mean 'gtzan'"), ("ESC10", "mean 'esc10'"),
+                                             ("/no/such", "Known are"), ("", "Known are")])
 def test_unknown_name_is_guessed(name, guess):
     with pytest.raises(AudiolibError, match=f"^{name}: neither a folder nor a known corpus.*{guess}"):
         corpora.load(name)

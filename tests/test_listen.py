@@ -152,6 +152,12 @@ def test_what_cannot_be_heard_is_told_with_its_name(tmp_path, y, reason):
         listen.listen(tmp_path / "x.wav", untrained())
 
 
+@pytest.mark.parametrize("name", ["nothing.mp3", "https://example.org/a.mp3", "/dev/null"])
+def test_what_is_no_file_is_told_to_who_listens(name):
+    with pytest.raises(AudiolibError, match="no such file; is the name right"):
+        listen.listen(name)
+
+
 # --- kept networks ----------------------------------------------------------------------------------------------------
 
 

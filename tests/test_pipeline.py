@@ -355,6 +355,18 @@ def test_a_place_that_make_cannot_cope_with_is_named(tmp_path):
     assert "VENV=my venv" in said.stderr and "choose another folder" in said.stderr
 
 
+def test_what_is_given_empty_is_not_given():
+    """As continuous integration hands on a variable that is not set; ``rm -rf "$VENV"`` is none the worse for it."""
+    said = subprocess.run(["make", "help", "CORPUS=", "VENV=", "PYTHON="], cwd=ROOT, capture_output=True, text=True)
+    assert "CORPUS=synthetic " in said.stdout and "PYTHON=python3  VENV=.venv" in said.stdout
+
+
+def test_chapter_that_is_not_there_is_named(tmp_path):
+    command = [sys.executable, ROOT / "notebooks/run.py", "notebooks/nothing.md", tmp_path]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode == 2 and "nothing.md: no such chapter" in said.stderr and "Traceback" not in said.stderr
+
+
 def test_wrong_python_is_named(tmp_path):
     for name in ("Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy2(ROOT / name, tmp_path / name)
