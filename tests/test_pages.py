@@ -318,11 +318,17 @@ def test_a_switch_leads_to_the_other_sound_at_the_same_place(visit):
     page = visit("notebooks/06_data.html")
     row = page.locator(".compare").first
     row.locator("audio").first.evaluate("async one => { one.currentTime = 1.5; await one.play(); }")
+    row.evaluate(
+        """row => {
+            const [first, second] = row.querySelectorAll('audio'), play = second.play;
+            second.play = () => { row.places = [first.currentTime, second.currentTime]; return play.call(second); };
+        }"""
+    )
     row.get_by_role("button").click()
     page.wait_for_timeout(200)
-    times = row.locator("audio").evaluate_all("all => all.map(one => [one.paused, one.currentTime])")
-    assert [paused for paused, _ in times] == [True, False]
-    assert times[1][1] >= 1.5 and abs(times[1][1] - times[0][1]) < 0.6
+    assert row.locator("audio").evaluate_all("all => all.map(one => one.paused)") == [True, False]
+    first, second = row.evaluate("row => row.places")  # at that moment: on a busy machine the sound runs on
+    assert first >= 1.5 and abs(second - first) < 0.1
     assert row.locator(".compare-now").inner_text() == "You hear: B"
 
 
