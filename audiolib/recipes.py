@@ -293,6 +293,7 @@ STUDIES = {
     ],
     "fair": [
         *grid(SHORT, seed=SEEDS, protocol=["fault-filtered", "segment"], model=DEEP),
+        *grid(FILTERED, seed=(3, 4), model=DEEP),  # the book's question once more
         *grid(FILTERED, seed=SEEDS, model=["standard-small", "separable-small"]),
         *grid(FILTERED, seed=SEEDS, model=["standard-norm", "separable-norm"]),
         *grid(FILTERED.replace(model_options={"separable_l2": "applied"}), seed=SEEDS, model=DEEP),
