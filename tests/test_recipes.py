@@ -143,11 +143,11 @@ def test_a_recipe_is_made_of_a_mapping():
 # --- the studies of the book ------------------------------------------------------------------------------------------
 
 
-def test_the_studies_of_the_book_are_there_with_three_seeds_each():
+def test_the_studies_of_the_book_are_there_with_three_seeds_each_or_more():
     for name in recipes.STUDIES:
         listed = recipes.study(name)
         assert len(listed) == len(set(listed)), f"{name} asks for one run twice"
-        assert {recipe.seed for recipe in listed} == {0, 1, 2}
+        assert {recipe.seed for recipe in listed} >= {0, 1, 2}
     paper = recipes.study("paper")
     at_full_length = {"standard", "separable", "deep-separable", "deep-standard"}
     assert {recipe.model for recipe in paper if recipe.epochs == 500} == at_full_length
