@@ -141,11 +141,12 @@ class _Recording:
 
     def read(self, size=-1):
         at = self.tell()
-        data = self.raw.read(size)
+        data = bytearray(self.raw.read(size))
         for place, new in self.mended.items():
-            if at <= place < at + len(data):
-                data = (data[: place - at] + new + data[place - at + len(new):])[: len(data)]
-        return data
+            for k, byte in enumerate(new, place - at):
+                if 0 <= k < len(data):  # a reader may take a part of them only
+                    data[k] = byte
+        return bytes(data)
 
     def seek(self, at, whence=os.SEEK_SET):
         return self.raw.seek(at if whence else at + self.skip, whence) - self.skip

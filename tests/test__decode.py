@@ -22,7 +22,7 @@ import pytest
 import scipy.signal
 import soundfile
 
-from audiolib import AudiolibError, corpora
+from audiolib import AudiolibError, _decode, corpora
 
 SR = 22050
 WAY_OUT = r"copy it again|remove it|write it again|load it again"
@@ -499,6 +499,16 @@ def test_all_is_read_of_pcm_that_counts_too_few_bytes_or_none(name, size, tmp_pa
         warnings.simplefilter("error")
         y, _ = corpora.read(counted(tmp_path / name, size))
     np.testing.assert_allclose(y, CHIRP, atol=2**-14)
+
+
+def test_a_mended_header_is_the_same_however_it_is_read(tmp_path):
+    with open(counted(tmp_path / "a.wav", 0), "rb", buffering=0) as raw:
+        file = _decode._Recording(raw)
+        _decode._count(file, file.read(64))
+        file.seek(0)
+        at_once = file.read(64)
+        file.seek(0)
+        assert at_once == b"".join(file.read(3) for _ in range(22))[:64] and bytes(4) not in at_once[36:44]
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.au"])

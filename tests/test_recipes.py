@@ -143,11 +143,14 @@ def test_a_recipe_is_made_of_a_mapping():
 # --- the studies of the book ------------------------------------------------------------------------------------------
 
 
-def test_the_studies_of_the_book_are_there_with_three_seeds_each_or_more():
+def test_the_studies_of_the_book_are_there_with_three_seeds_each():
     for name in recipes.STUDIES:
         listed = recipes.study(name)
         assert len(listed) == len(set(listed)), f"{name} asks for one run twice"
-        assert {recipe.seed for recipe in listed} >= {0, 1, 2}
+        beyond = [recipe for recipe in listed if recipe.seed not in (0, 1, 2)]
+        # The pair that the book's question rests on has five.
+        assert beyond == (grid(recipes.FILTERED, seed=(3, 4), model=recipes.DEEP) if name == "fair" else [])
+        assert {recipe.seed for recipe in listed} - {recipe.seed for recipe in beyond} == {0, 1, 2}
     paper = recipes.study("paper")
     at_full_length = {"standard", "separable", "deep-separable", "deep-standard"}
     assert {recipe.model for recipe in paper if recipe.epochs == 500} == at_full_length
