@@ -1,12 +1,9 @@
 # From a clone to a rendered book. `make` alone says what there is.
 
-PYTHON  ?= python3
-VENV    ?= .venv
-CORPUS  ?= synthetic
 BUILD   := _build# where Jupyter Book wants it
 
 # What the user gives is text and not make's language: a dollar sign stays one, and where a shell would trip over an
-# apostrophe or a space, recipes read it from their environment.
+# apostrophe or a space, recipes read it from their environment. What is given empty is not given.
 override CORPUS := $(or $(value CORPUS),synthetic)
 override PYTHON := $(or $(if $(filter ~/%,$(value PYTHON)),$(patsubst ~/%,$(HOME)/%,$(value PYTHON)),$(value PYTHON)),python3)
 override VENV   := $(or $(patsubst ~/%,$(HOME)/%,$(value VENV)),.venv)
