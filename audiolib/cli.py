@@ -5,6 +5,7 @@ line ("Error: ...") and exit code 1; a wrong option in click's usage message and
 """
 
 import errno
+import functools
 import json
 import os
 import signal
@@ -22,13 +23,17 @@ class _Group(click.Group):
 
     def invoke(self, context):
         os.environ["MPLBACKEND"] = "agg"  # pictures go to files, which need none of the user's windows
-        if sys.stdout and sys.stdout.errors == "strict":  # names that the terminal cannot show must not end the command
+        if sys.stdout and sys.stdout.errors in ("strict", "surrogateescape"):  # any name is shown, and JSON stays JSON
             sys.stdout.reconfigure(errors="backslashreplace")
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
+            tell = functools.cache(lambda text: click.echo(f"Warning: {text}", err=True))  # once
+            warnings.showwarning = lambda message, *_: tell(str(message))
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` leaves as little behind as Ctrl-C
+            cores = os.environ.get("LOKY_MAX_CPU_COUNT", "1")
             try:
+                if not cores.isdecimal():  # joblib's ValueError does not name it
+                    raise AudiolibError(f"LOKY_MAX_CPU_COUNT={cores!r}: must be a whole number; unset it")
                 return super().invoke(context)
             except AudiolibError as error:
                 raise click.ClickException(str(error)) from error
@@ -145,6 +150,8 @@ def check(corpus, quiet):
     loaded = load(corpus, progress=not quiet)
     report = check(loaded, progress=not quiet)
     click.echo(report)
+    for path, reason in loaded.skipped:
+        click.echo(f"  left out: {str(path)!r}: {reason}")
     if report.problems or report.duplicates or loaded.skipped:
         sys.exit(1)
 
