@@ -98,9 +98,9 @@ def find(path):
 def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
     """`Features` from a log-mel archive, whose path is as `find` takes it; an error if it is not whole and consistent.
 
-    A segment gets as many frames as start within it: 6 s are 77 frames of 77.5 ms. The `kind` is "mel", or "mfcc" with
-    the first `n_mfcc` coefficients, at most one a band. Groups and folds are None; digests are of the codes, so that
-    exact duplicates are equal.
+    A segment gets as many frames as start within it: 6 s are 77 frames of 77.5 ms; None means whole tracks. The `kind`
+    is "mel", or "mfcc" with the first `n_mfcc` coefficients, at most one a band. Groups and folds are None; digests are
+    of the codes, so that exact duplicates are equal.
     """
     _checks.one_of("kind", kind, ("mel", "mfcc"))
     path = find(path)
@@ -108,6 +108,8 @@ def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
     facts = {name: content[name].item() for name in _SCALARS}
     code, floor, peak = content["code"], content["floor_db"], content["peak_db"]
     hop_seconds = facts["hop_length"] / facts["sample_rate"]
+    if segment_seconds is None:
+        segment_seconds = code.shape[1] * hop_seconds
     length = math.floor(segment_seconds / hop_seconds + 1e-6) if math.isfinite(segment_seconds) else 0
     if not 1 <= length <= code.shape[1]:
         raise AudiolibError(f"segment_seconds={segment_seconds:g}: the tracks of {path} have {code.shape[1]} frames of "

@@ -202,8 +202,8 @@ def pack(corpus, archive, seconds, jobs, quiet):
     from audiolib.archive import read_archive, write_archive
     from audiolib.corpora import load
 
-    length = write_archive(archive, load(corpus, progress=not quiet), seconds=seconds, jobs=jobs, progress=not quiet)
-    made = read_archive(archive, segment_seconds=min(1.0, length))
+    write_archive(archive, load(corpus, progress=not quiet), seconds=seconds, jobs=jobs, progress=not quiet)
+    made = read_archive(archive, segment_seconds=None)
     click.echo(f"{archive}: {Path(archive).stat().st_size / 1e6:.1f} MB, {made}")
 
 
