@@ -39,8 +39,7 @@ _SCALARS = {"sample_rate": (1, 1e6), "n_fft": (1, 2**31), "hop_length": (1e-3, 1
 
 
 def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, progress=True):
-    """Write the log-mel archive of a corpus to a file, whole or not at all (one that is there is replaced): the length
-    of its tracks in seconds.
+    """Write the log-mel archive of a corpus to a file, whole or not at all (one that is there is replaced).
 
     The frontend is of kind "mel"; its segments play no part. Every track is cut to so many `seconds`, and shorter ones
     are skipped, with a warning; by default to the shortest track, which is an error if more than half of the usual
@@ -82,7 +81,6 @@ def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, pr
     except OSError as error:
         raise AudiolibError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with room that "
                             "you may write to") from error
-    return lengths[shortest] * frontend.hop_seconds
 
 
 def find(path):

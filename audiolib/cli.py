@@ -362,8 +362,6 @@ def listen(paths, model, as_json, picture, quiet):
         python -m audiolib listen song.mp3
         python -m audiolib listen ~/music --json > genres.jsonl
     """
-    import json
-
     from tqdm import tqdm
 
     from audiolib import listen as ear
@@ -441,8 +439,6 @@ def audit(corpus, split, group, seed, write, as_json, quiet):
         python -m audiolib audit ~/sounds --split split.csv
         python -m audiolib audit ~/sounds --group '(.*)-take'
     """
-    import json
-
     from audiolib import audit as library
 
     source, parts = library.find(corpus, progress=not quiet)
