@@ -25,6 +25,7 @@ import soundfile
 from audiolib import AudiolibError
 
 RATES, CHANNELS = (1_000, 768_000), 64  # Hz; a header that claims other numbers is broken
+LOUDEST = 1e15  # beyond that a float32 cannot hold the power of a window
 BLOCK = 2**16  # samples that are handled at a time
 UNKNOWN = 2**31 - 2**16  # bytes; programs that cannot know the size of a file write this or more
 PADDING = 2**12  # bytes; so many zeros behind the samples are no silence that belongs to them
@@ -108,9 +109,9 @@ def stream(path):
             for block, sr in _pcm(file, head) or _gathered(_compressed(file, head)):
                 if not (RATES[0] <= sr <= RATES[1] and len(block) <= CHANNELS):
                     raise _bad(file, f"damaged, its header claims a rate of {sr} Hz and {len(block)} channels")
-                if not (good := np.isfinite(block).all(axis=0)).all():
-                    raise _bad(file, f"{(~good).sum()} samples are NaN or infinite, the first at "
-                                     f"{(got + good.argmin()) / sr:.3g} s")
+                if not (good := (np.abs(block) < LOUDEST).all(axis=0)).all():
+                    raise _bad(file, f"{(~good).sum()} samples are NaN or infinite, or beyond {LOUDEST:g} (scale the "
+                                     f"signal to -1 .. 1), the first at {(got + good.argmin()) / sr:.3g} s")
                 got += block.shape[1]
                 yield np.ascontiguousarray(block), sr
             if not got:
@@ -205,9 +206,10 @@ def _count(file, head):
     order = "<" if head[:4] in (b"RIFF", b"RF64", b"BW64") else ">"
     start, promised = _promised_bytes(file, head, order)
     there = file.size - start
-    if promised is None or promised == 2**64 - 1:
+    long = head[:4] in (b"RF64", b"BW64")
+    if promised is None or (promised == 2**64 - 1 and not long):
         return
-    if there < promised and UNKNOWN <= promised < 2**32:
+    if there < promised and (UNKNOWN <= promised < 2**32 or promised == 2**64 - 1):
         promised = 0
     if promised > there + start:
         raise _bad(file, f"truncated, {there} of {promised} bytes of samples are there")
@@ -223,7 +225,8 @@ def _count(file, head):
         chunk = name.isascii() and name.decode().isprintable() and start + promised + length <= file.size
         sound = there - promised > PADDING or behind.strip(b"\0")
         if sound and not chunk and name[:3] not in (b"ID3", b"TAG"):
-            file.mended[8 if head[:4] == b".snd" else start - 4] = struct.pack(order + "I", min(there, 2**32 - 1))
+            place = 8 if head[:4] == b".snd" else 28 if long else start - 4
+            file.mended[place] = struct.pack(*(("<Q", there) if long else (order + "I", min(there, 2**32 - 1))))
 
 
 def _promised_bytes(file, head, order):

@@ -29,7 +29,7 @@ def find(name, *, progress=True):
         Where the folders say it. They may also be called training, validation, val, dev, testing, eval, evaluation.
     """
     if str(name).endswith(".npz"):
-        return archive.read_archive(name, segment_seconds=1.0), None
+        return archive.read_archive(name, segment_seconds=None), None
     folders = {}
     if str(name) not in corpora.DESCRIPTIONS and Path(name).is_dir():
         folders = {folder: PART_NAMES[folder.name.lower()] for folder in sorted(Path(name).iterdir())

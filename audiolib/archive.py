@@ -39,8 +39,7 @@ _SCALARS = {"sample_rate": (1, 1e6), "n_fft": (1, 2**31), "hop_length": (1e-3, 1
 
 
 def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, progress=True):
-    """Write the log-mel archive of a corpus to a file, whole or not at all (one that is there is replaced): the length
-    of its tracks in seconds.
+    """Write the log-mel archive of a corpus to a file, whole or not at all (one that is there is replaced).
 
     The frontend is of kind "mel"; its segments play no part. Every track is cut to so many `seconds`, and shorter ones
     are skipped, with a warning; by default to the shortest track, which is an error if more than half of the usual
@@ -82,7 +81,6 @@ def write_archive(path, corpus, frontend=LOG_MEL, *, seconds=None, jobs=None, pr
     except OSError as error:
         raise AudiolibError(f"{path}: cannot be written ({error.strerror or error}); choose a folder with room that "
                             "you may write to") from error
-    return lengths[shortest] * frontend.hop_seconds
 
 
 def find(path):
@@ -98,9 +96,9 @@ def find(path):
 def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
     """`Features` from a log-mel archive, whose path is as `find` takes it; an error if it is not whole and consistent.
 
-    A segment gets as many frames as start within it: 6 s are 77 frames of 77.5 ms. The `kind` is "mel", or "mfcc" with
-    the first `n_mfcc` coefficients, at most one a band. Groups and folds are None; digests are of the codes, so that
-    exact duplicates are equal.
+    A segment gets as many frames as start within it: 6 s are 77 frames of 77.5 ms; None means whole tracks. The `kind`
+    is "mel", or "mfcc" with the first `n_mfcc` coefficients, at most one a band. Groups and folds are None; digests are
+    of the codes, so that exact duplicates are equal.
     """
     _checks.one_of("kind", kind, ("mel", "mfcc"))
     path = find(path)
@@ -108,6 +106,8 @@ def read_archive(path, *, segment_seconds=6.0, kind="mel", n_mfcc=13):
     facts = {name: content[name].item() for name in _SCALARS}
     code, floor, peak = content["code"], content["floor_db"], content["peak_db"]
     hop_seconds = facts["hop_length"] / facts["sample_rate"]
+    if segment_seconds is None:
+        segment_seconds = code.shape[1] * hop_seconds
     length = math.floor(segment_seconds / hop_seconds + 1e-6) if math.isfinite(segment_seconds) else 0
     if not 1 <= length <= code.shape[1]:
         raise AudiolibError(f"segment_seconds={segment_seconds:g}: the tracks of {path} have {code.shape[1]} frames of "

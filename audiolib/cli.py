@@ -5,6 +5,7 @@ line ("Error: ...") and exit code 1; a wrong option in click's usage message and
 """
 
 import errno
+import functools
 import json
 import os
 import signal
@@ -22,13 +23,17 @@ class _Group(click.Group):
 
     def invoke(self, context):
         os.environ["MPLBACKEND"] = "agg"  # pictures go to files, which need none of the user's windows
-        if sys.stdout and sys.stdout.errors == "strict":  # names that the terminal cannot show must not end the command
+        if sys.stdout and sys.stdout.errors in ("strict", "surrogateescape"):  # any name is shown, and JSON stays JSON
             sys.stdout.reconfigure(errors="backslashreplace")
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
+            tell = functools.cache(lambda text: click.echo(f"Warning: {text}", err=True))  # once
+            warnings.showwarning = lambda message, *_: tell(str(message))
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` leaves as little behind as Ctrl-C
+            cores = os.environ.get("LOKY_MAX_CPU_COUNT", "1")
             try:
+                if not cores.isdecimal():  # joblib's ValueError does not name it
+                    raise AudiolibError(f"LOKY_MAX_CPU_COUNT={cores!r}: must be a whole number; unset it")
                 return super().invoke(context)
             except AudiolibError as error:
                 raise click.ClickException(str(error)) from error
@@ -145,6 +150,8 @@ def check(corpus, quiet):
     loaded = load(corpus, progress=not quiet)
     report = check(loaded, progress=not quiet)
     click.echo(report)
+    for path, reason in loaded.skipped:
+        click.echo(f"  left out: {str(path)!r}: {reason}")
     if report.problems or report.duplicates or loaded.skipped:
         sys.exit(1)
 
@@ -195,8 +202,8 @@ def pack(corpus, archive, seconds, jobs, quiet):
     from audiolib.archive import read_archive, write_archive
     from audiolib.corpora import load
 
-    length = write_archive(archive, load(corpus, progress=not quiet), seconds=seconds, jobs=jobs, progress=not quiet)
-    made = read_archive(archive, segment_seconds=min(1.0, length))
+    write_archive(archive, load(corpus, progress=not quiet), seconds=seconds, jobs=jobs, progress=not quiet)
+    made = read_archive(archive, segment_seconds=None)
     click.echo(f"{archive}: {Path(archive).stat().st_size / 1e6:.1f} MB, {made}")
 
 
@@ -355,8 +362,6 @@ def listen(paths, model, as_json, picture, quiet):
         python -m audiolib listen song.mp3
         python -m audiolib listen ~/music --json > genres.jsonl
     """
-    import json
-
     from tqdm import tqdm
 
     from audiolib import listen as ear
@@ -434,8 +439,6 @@ def audit(corpus, split, group, seed, write, as_json, quiet):
         python -m audiolib audit ~/sounds --split split.csv
         python -m audiolib audit ~/sounds --group '(.*)-take'
     """
-    import json
-
     from audiolib import audit as library
 
     source, parts = library.find(corpus, progress=not quiet)

@@ -52,6 +52,9 @@ SHORTEST = 0.1  # s; what is too short to be a clip
 # Bytes that are not UTF-8 or line breaks would break every list and record.
 UNPRINTABLE = ("name that cannot be printed; rename it" if sys.getfilesystemencoding() == "utf-8" else
                "name that this Python cannot decode in its locale; start it with PYTHONUTF8=1, or rename it")
+# Letters that look like Latin ones, small or capital.
+LATIN = str.maketrans(*(letters + letters.upper() for letters in (
+    "авекмнорстухіјѕαβεζηικμνορτυχ", "abekmhopctyxijsabezhikmnoptyx")))
 CANCELLED = 0.01  # of the channels' level; what is left of less in the mono mix is rounding and coding noise
 
 
@@ -128,7 +131,7 @@ def load(name_or_path, *, root=None, make=True, progress=True):
     if skipped:
         reasons = "; ".join(f"{count} x {reason}" for reason, count in Counter(r for _, r in skipped).most_common())
         warnings.warn(f"{name}: {len(skipped)} skipped in {folder}: {reasons} (first: {skipped[0][0]}); "
-                      "see Corpus.skipped for the list", stacklevel=2)
+                      "`check` lists them, and so does Corpus.skipped", stacklevel=2)
     if description and name != "synthetic" and len(clips) != description.clips:
         warnings.warn(f"{name}: {len(clips)} clips in {folder}, but the whole corpus has {description.clips}; "
                       "results on a part of it are not comparable", stacklevel=2)
@@ -140,14 +143,15 @@ def load(name_or_path, *, root=None, make=True, progress=True):
 
 
 def _look_alike(labels):
-    """Labels that differ in case, spaces, hyphens or the Unicode form only, in words."""
+    """Labels that differ in case, spaces, hyphens, the Unicode form or look-alike letters only, in words."""
     kin = {}
     for label in labels:
-        plain = " ".join(unicodedata.normalize("NFKC", label).casefold().split())
+        plain = " ".join(unicodedata.normalize("NFKC", label).casefold().translate(LATIN).split())
         kin.setdefault(re.sub(r"(?<=[^\W\d_])[\s_-]+(?=[^\W\d_])", "", plain), []).append(label)
-    # Two Unicode forms of one label look the same in quotation marks, too.
-    return "; ".join(" and ".join(map(ascii if len({unicodedata.normalize("NFC", label) for label in group}) == 1
-                                      else repr, group)) for group in kin.values() if len(group) > 1)
+    # Some look the same in quotation marks, too.
+    return "; ".join(" and ".join(map(repr if len({unicodedata.normalize("NFC", label).translate(LATIN)
+                                                   for label in group}) == len(group) else ascii, group))
+                     for group in kin.values() if len(group) > 1)
 
 
 def _synthetic(make=True, progress=True):
@@ -336,8 +340,7 @@ def flaw(y, sr):
     if len(y) > 1:
         second = min(round(sr), len(mix))
         by_second = y[:, : len(mix) // second * second].reshape(len(y), -1, second)
-        with np.errstate(over="ignore"):  # beyond float32 it is heard, and refused where its power is taken
-            loud, left = by_second.std(axis=2).max(axis=0), mixed(by_second).std(axis=1)
+        loud, left = by_second.std(axis=2).max(axis=0), mixed(by_second).std(axis=1)
         if (left < CANCELLED * loud).sum() > np.count_nonzero(loud) / 2:  # else it is a moment of the recording
             return "antiphase: its channels cancel each other in the mono mix; invert one of them, or use one only"
     if np.all(mix == mix[0]):

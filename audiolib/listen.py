@@ -194,6 +194,8 @@ def listen(path, network=None):
     """
     network = load() if network is None else network
     if not Path(path).is_file():
+        if Path(path).is_dir():
+            raise AudiolibError(f"{path}: no file, or no audio in this folder (no {' '.join(corpora.SUFFIXES)})")
         raise AudiolibError(f"{path}: no such file; is the name right? (Addresses are not fetched)")
     starts, rows, silent, seconds = [], [], 0, 0.0
     for start, y, seconds in _segments(path, network.frontend):  # noqa: B007  # the last says how long the file is
@@ -531,21 +533,13 @@ def load(path=SHIPPED):
 
 
 def files(paths):
-    """Audio files of paths, those of folders (at any depth) in the order of their names.
-
-    Raises
-    ------
-    AudiolibError
-        If a path is not there, or a folder holds no audio.
-    """
+    """Audio files of paths, those of folders (at any depth) by their names; itself for a folder without any."""
     found = []
     for path in map(Path, paths):
         if path.is_dir():
             inside = sorted(each for each in path.rglob("*") if each.suffix.lower() in corpora.SUFFIXES
                             and not each.name.startswith(".") and each.is_file())
-            if not inside:
-                raise AudiolibError(f"{path}: no audio in this folder (files that end in {' '.join(corpora.SUFFIXES)})")
-            found += inside
+            found += inside or [path]
         else:
             found.append(path)
     return found

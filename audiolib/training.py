@@ -98,7 +98,8 @@ def train(recipe, *, features=None, folder=None, progress=True, every=30.0):
         _checkpoint.check_writable(folder)
     split = protocols.split(features, recipe.protocol, fold=recipe.fold, seed=recipe.seed)
     if recipe.batch > len(split.train):
-        raise AudiolibError(f"batch={recipe.batch} is more than the {len(split.train)} segments of the training part")
+        raise AudiolibError(f"batch={recipe.batch} is more than the {len(split.train)} segments of the training part; "
+                            f"choose a smaller one (--set batch={-(-len(split.train) // 4)}) or use more clips")
 
     from audiolib import _keras  # only now: TensorFlow takes seconds to load
 

@@ -92,6 +92,7 @@ UNREADABLE = {
     "no samples, .au": ("a.au", lambda p: write(p, NOISE[:0]), "no samples"),
     "one NaN": ("a.wav", lambda p: with_nan(p, np.nan), "1 samples are NaN or infinite"),
     "one infinity": ("a.wav", lambda p: with_nan(p, -np.inf), "1 samples are NaN or infinite"),
+    "a float too loud": ("a.wav", lambda p: write(p, np.full(99, 1e30), subtype="FLOAT"), "beyond 1e.15 .scale the si"),
     "a double too large": ("a.wav", lambda p: write(p, np.full(99, 1e300), subtype="DOUBLE"), "99 samples are NaN"),
     "a rate of 0": ("a.wav", lambda p: patched(p, 24, struct.pack("<I", 0)), "cannot be decoded|a rate of 0 Hz"),
     "a rate of 3 Hz": ("a.wav", lambda p: patched(p, 24, struct.pack("<I", 3)), "a rate of 3 Hz"),
@@ -547,6 +548,17 @@ def test_wav_whose_samples_lie_in_two_chunks_is_refused(between, tmp_path):
     content = write(tmp_path / "a.wav", CHIRP).read_bytes()
     with pytest.raises(AudiolibError, match="two chunks"):
         corpora.read(put(tmp_path / "a.wav", content + between + content[36:]))
+
+
+@pytest.mark.parametrize("size", [0, 2**64 - 1])
+def test_rf64_whose_writer_could_not_know_its_size_is_read_whole(size, tmp_path):
+    """The 64 bits lie in a chunk of their own; FFmpeg into a pipe, or a recorder without power, leaves them so."""
+    content = bytearray(write(tmp_path / "a.wav", CHIRP, format="RF64").read_bytes())
+    content[28:36] = struct.pack("<Q", size)
+    for riff in content[20:28], struct.pack("<Q", size):
+        content[20:28] = riff
+        y, _ = corpora.read(put(tmp_path / "b.wav", bytes(content)))
+        np.testing.assert_array_equal(y, soundfile.read(tmp_path / "a.wav", dtype="float32")[0])
 
 
 def test_wav_with_nothing_but_titles_has_no_samples(tmp_path):

@@ -119,6 +119,8 @@ def test_an_archive_can_be_audited(own, tmp_path):
     shown = run(tmp_path / "own.npz", "--split", crossed(own, tmp_path), "--write", tmp_path / "clean.csv")
     assert shown.exit_code == 1 and "exact: cat/catax -> dog/zz" in shown.stdout
     assert run(tmp_path / "own.npz", "--split", tmp_path / "clean.csv").exit_code == 0
+    archive.write_archive(tmp_path / "short.npz", corpora.load(own), seconds=0.8, progress=False)
+    assert "exact copies" in run(tmp_path / "short.npz").stdout
 
 
 def test_groups_of_the_table_or_of_a_pattern_cross(own, tmp_path):

@@ -91,7 +91,7 @@ def test_skipped_clips_are_a_warning_of_one_line(corpus):
 def test_pack_writes_an_archive_that_can_be_read(corpus, tmp_path):
     shown = run("pack", corpus.root, tmp_path / "out.npz", "--seconds", "3", "--quiet")
     assert shown.exit_code == 0, shown.output
-    assert re.search(r"out\.npz: 0\.\d MB, <Features of out: 12 segments of 4 clips", shown.output)
+    assert re.search(r"out\.npz: 0\.\d MB, <Features of out: 4 segments of 4 clips.*, 130 frames", shown.output)
     assert read_archive(tmp_path / "out.npz", segment_seconds=1).names == ("drum/0", "drum/1", "flute/0", "flute/1")
     assert run("pack", corpus.root, tmp_path / "no" / "out.npz").exit_code == 1
 
@@ -133,7 +133,7 @@ def test_what_pack_has_written_here_is_what_train_reads_here(corpus, tmp_path, m
 
 
 def test_quiet_shows_no_bar_of_any_kind(corpus, monkeypatch, tmp_path):
-    """Not of the features, not of the composing, not of the epochs; and an error once."""
+    """Not of the features, not of the composing, not of the epochs; and an error or a warning once."""
     from audiolib import compose
 
     composed = []
@@ -142,8 +142,9 @@ def test_quiet_shows_no_bar_of_any_kind(corpus, monkeypatch, tmp_path):
     assert composed == [{"progress": False}]
     options = ["--model", "statistics", "--epochs", "1", "--set", "batch=4", "--results", tmp_path / "r", "--quiet"]
     options += ["--set", 'frontend={"segment_seconds": 0.5, "sample_rate": 8000, "n_fft": 256, "hop_length": 64}']
-    shown = run("train", corpus.root, *options)
-    assert shown.exit_code == 0 and shown.stderr == "", shown.stderr
+    (corpus.root / "drum" / "notes.txt").write_text("loud")
+    shown = run("train", corpus.root, *options, "--keep", tmp_path / "kept.npz")
+    assert shown.exit_code == 0 and re.fullmatch(r"Warning: corpus: 1 skipped in .*\n", shown.stderr), shown.stderr
     shown = run("train", corpus.root, "--protocol", "groups", "--fold", "1", *options)
     assert shown.exit_code == 1 and shown.output.count("comes without groups") == 1
 
@@ -159,6 +160,22 @@ def test_check_lists_what_is_wrong_and_fails(corpus):
     shown = run("check", corpus.root, "--quiet")
     assert shown.exit_code == 1
     assert "drum/0: silent" in shown.output and "flute/0, flute/1" in shown.output
+
+
+def test_check_names_all_that_is_left_out(corpus):
+    for name in "ab":
+        (corpus.root / "drum" / f"{name}.txt").write_text("notes")
+    shown = run("check", corpus.root, "--quiet")
+    assert shown.exit_code == 1 and "2 skipped" in shown.stderr
+    for name in "ab":
+        assert f"  left out: '{corpus.root / 'drum' / name}.txt': not a known audio file (.txt)" in shown.stdout
+
+
+def test_a_number_of_cores_that_is_none_is_told(corpus, monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "abc")
+    shown = run("check", corpus.root, "--quiet")
+    assert shown.exit_code == 1
+    assert shown.stderr == "Error: LOKY_MAX_CPU_COUNT='abc': must be a whole number; unset it\n"
 
 
 def test_corpora_says_what_is_known_and_what_is_there(data_root, cache_root):

@@ -178,6 +178,9 @@ def test_looking_finds_what_was_made(cache_root):
     ("great tit", "great  tit", r"'great  tit' and 'great tit'"),
     ("M\u00fasica", "Mu\u0301sica", r"'Mu\\u0301sica' and 'M\\xfasica'"),
     ("\u0434\u0440\u043e\u0437\u0434", "\u0414\u0440\u043e\u0437\u0434", "'\u0414\u0440\u043e\u0437\u0434' and"),
+    ("Rock", "R\u043eck", r"'Rock' and 'R\\u043eck'"),
+    ("BACH", "\u0412\u0410\u0421\u041d", r"'BACH' and '\\u0412\\u0410\\u0421\\u041d'"),
+    ("Kino", "\u039ain\u03bf", r"'Kino' and '\\u039ain\\u03bf'"),
 ])  # fmt: skip
 def test_labels_that_look_alike_are_told(one, other, said, tmp_path):
     for label in (one, other, "jazz"):

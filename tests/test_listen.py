@@ -265,7 +265,9 @@ def test_the_command_draws_a_file(kept, song, tmp_path):
     assert (tmp_path / "out.png").read_bytes()[:4] == b"\x89PNG"
     assert "cannot be written" in invoke(song, "--model", kept[1], "--picture", tmp_path / "no" / "out.png").output
     (tmp_path / "empty").mkdir()
-    assert "no audio in this folder" in invoke(tmp_path / "empty", "--model", kept[1]).output
+    shown = invoke(song, tmp_path / "empty", "--model", kept[1])
+    assert shown.exit_code == 1 and f"{tmp_path / 'empty'}: no file, or no audio in this folder" in shown.stderr
+    assert shown.stdout.startswith(f"{song}: ") and "2 files: " in shown.stdout
 
 
 def test_hearing_loads_no_tensorflow(kept, song):
