@@ -9,8 +9,6 @@
 ``standard-norm``     numbers; the strengths here are those of its third network), and the first likewise
 ``standard-small``    the first with the mean over time in place of flatten and the dense layer, and the second
 ``separable-small``   likewise: the convolutions then hold nearly all parameters, so that swapping them shows
-``temporal-pooling``  after S. Dieleman's post "Recommending music on Spotify with deep learning" (2014), the paper's
-                      source [6]: the first up to its third convolution, statistics over time, two dense layers
 ``lachmish``          after the paper's source [1] (M. Lachmish, "Music genre classification using deep learning", Tel
                       Aviv University, 2016): three 4 x 4 convolutions over the spectrogram as an image
 ``statistics``        ours, to be fast: one convolution of 3 frames, statistics over time, one dense layer
@@ -34,8 +32,7 @@ Options of `models.build` change any of them: ``filters`` (their share in each l
 convolution before a pool moves by its size instead; "none": neither), ``stride`` of the first convolution, ``padding``.
 
 ``lachmish`` is as its author's code has it, but that his input had two values a cell, so that his first kernels had
-twice the weights. Dieleman's post leaves open how many convolutions there are, the widths of the later ones and the
-rate of the dropout: as in the paper's first network, from which ``temporal-pooling`` differs in its head alone.
+twice the weights.
 
 The first convolution of a separable twin is a standard one, as in the paper. It must be: of an input of one channel a
 depthwise step would make one filtered picture, and the 1 x 1 kernels then 16 copies of that one in other strengths.
@@ -128,9 +125,6 @@ NETWORKS = {
     "separable-norm": (*_three_convolutions(Separable, (Norm(),), 0.04), *_WIDE_L2),
     "standard-small": (*_three_convolutions(Conv), Mean()),
     "separable-small": (*_three_convolutions(Separable), Mean()),
-    "temporal-pooling": (
-        *_three_convolutions(Conv)[:-2], Statistics(), Dense(2048), Dropout(0.3), Dense(2048), Dropout(0.3),
-    ),
     "lachmish": (
         Square(149, 4, same=True), Pool(4, 4, same=True), Dropout(0.25),
         Square(73, 4, same=True), Pool(2, 2, same=True), Dropout(0.25),

@@ -52,7 +52,7 @@ def profiled(model):
 @pytest.mark.parametrize("form", ["1d", "2d"])
 @pytest.mark.parametrize(
     "name",
-    ["standard", "deep-separable", "deep-standard", "temporal-pooling", "lachmish", "square", "square-separable"],
+    ["standard", "deep-separable", "deep-standard", "statistics", "lachmish", "square", "square-separable"],
 )
 def test_multiply_adds_are_half_the_operations_of_tensorflows_profiler(name, form):
     model = models.build(name, frames=60, bands=7, form=form)
