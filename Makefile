@@ -66,7 +66,7 @@ help:  ## say what there is
 	@printf '  CORPUS=%s     what the chapters listen to: synthetic, gtzan-mini, gtzan, or a folder of <label>/<file>\n' "$$CORPUS"
 	@printf '  AUDIOLIB_DATA=%s     folder with the corpora (empty: your cache folder)\n' "$$AUDIOLIB_DATA"
 	@printf '  PYTHON=%s  VENV=%s\n' "$$PYTHON" "$$VENV"
-	@echo '  LAB=    options for JupyterLab, such as --no-browser or --port=9999'
+	@echo '  LAB_OPTIONS=     for JupyterLab, such as --no-browser or --port=9999'
 	@echo '  -jN     N chapters side by side (now $(JOBS))'
 
 book: $(BUILD)/html/index.html  ## run what changed and render _build/html/index.html
@@ -80,7 +80,7 @@ test: $(ENV) book  ## the tests, the rendered book's among them
 	$(RUN) -m pytest -n $(JOBS) --dist loadgroup
 
 lab: $(VENV)/share/jupyter/lab/settings/overrides.json $(BUILD)/corpus.txt  ## JupyterLab, with the chapters opening as notebooks
-	JUPYTER_PATH="$(abspath $(VENV))/share/jupyter$${JUPYTER_PATH:+:$$JUPYTER_PATH}" $(RUN) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(value LAB)
+	JUPYTER_PATH="$(abspath $(VENV))/share/jupyter$${JUPYTER_PATH:+:$$JUPYTER_PATH}" $(RUN) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(value LAB_OPTIONS)
 
 bench: $(ENV) $(BUILD)/corpus.txt  ## measure speed and memory, each as a ratio within one run
 	$(RUN) benchmarks/features.py --corpus "$$CORPUS"

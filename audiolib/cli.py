@@ -32,7 +32,7 @@ class _Group(click.Group):
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` leaves as little behind as Ctrl-C
             cores = os.environ.get("LOKY_MAX_CPU_COUNT", "1")
             try:
-                if not cores.isdecimal():  # joblib's ValueError does not name it
+                if not cores.strip().lstrip("+-").isdecimal():  # joblib's ValueError does not name it
                     raise AudiolibError(f"LOKY_MAX_CPU_COUNT={cores!r}: must be a whole number; unset it")
                 return super().invoke(context)
             except AudiolibError as error:

@@ -361,6 +361,12 @@ def test_what_is_given_empty_is_not_given():
     assert "CORPUS=synthetic " in said.stdout and "PYTHON=python3  VENV=.venv" in said.stdout
 
 
+def test_jupyterlab_gets_the_options_that_are_given():
+    said = subprocess.run(["make", "-n", "lab", "LAB_OPTIONS=--no-browser --port=9999"], cwd=ROOT, capture_output=True,
+                          text=True)  # fmt: skip
+    assert re.search(r"-m jupyter lab .* --no-browser --port=9999$", said.stdout, re.MULTILINE), said.stdout + said.stderr
+
+
 def test_chapter_that_is_not_there_is_named(tmp_path):
     command = [sys.executable, ROOT / "notebooks/run.py", "notebooks/nothing.md", tmp_path]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
