@@ -531,7 +531,7 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
         raise AudiolibError(f"costs={costs.min():g}: a logarithmic axis needs costs above 0; is one not measured?")
     fig, ax = _axes(ax, 3.6)
     ax.set_xscale("log")
-    low, high = costs.min() / 1.6, costs.max() * 1.6
+    low, high = costs.min() / 6, costs.max() * 1.6  # names stand to the left of their points
     order = np.lexsort((-values, costs))  # of equal costs the best first
     front = order[np.diff(np.maximum.accumulate(values[order]), prepend=-1) > 0]
     stairs = np.append(costs[front], high), np.append(values[front], values[front[-1]])
@@ -553,12 +553,13 @@ def pareto(names, costs, values, lows, highs, *, groups=None, xlabel="Parameters
     ax.set(xlabel=xlabel, ylabel="Accuracy (%)", xlim=(low, high))
     a_point = np.ptp(ax.get_ylim()) / (ax.get_window_extent().height / fig.dpi * 72)  # of print, in percent
     free = -np.inf
-    look = {"textcoords": "offset points", "size": 8, "path_effects": HALO}
+    look = {"textcoords": "offset points", "ha": "right", "size": 8, "path_effects": HALO}
     for row in front:  # from below: a name that would stand on another moves up
         free = max(values[row] / a_point + 5, free)
-        side, align = (4, "left") if costs[row] ** 2 < low * high else (-4, "right")  # where there is room
-        place = side, free - values[row] / a_point
-        ax.annotate(_name(names[row]), (costs[row], values[row]), place, ha=align, **look, **PLAIN)
+        place = -4, free - values[row] / a_point  # to the left, where nothing can be that is better
+        name = ax.annotate(_name(names[row]), (costs[row], values[row]), place, **look, **PLAIN)
+        beyond = (ax.bbox.x0 - name.get_window_extent().x0) / fig.dpi * 72
+        name.xyann = place[0] + max(0, beyond + 2), place[1]
         free += 10
     return fig, ax
 

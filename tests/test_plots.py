@@ -491,6 +491,17 @@ def test_names_on_a_crowded_front_do_not_overlap():
     assert all(not a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
+def test_names_on_a_front_hide_none_of_its_points():
+    names = ["square-separable, mel", "square-separable-wide, mel", "square, mel", "square-wide, mel", "dense, mel"]
+    costs, shares = [14_394, 50_282, 99_402, 392_330, 9e6], np.array([0.62, 0.657, 0.669, 0.709, 0.43])
+    fig, ax = plots.pareto(names, costs, shares, shares - 0.05, shares + 0.05)
+    fig.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    points = ax.transData.transform(np.column_stack([costs, 100 * shares]))
+    assert len(boxes) == 4 and all(box.x0 > ax.bbox.x0 for box in boxes)
+    assert not any(box.contains(*point) for box in boxes for point in points)
+
+
 # -------------------------------------------------------------------------------------------------- input refused
 
 STFT = librosa.stft(TONE)
